@@ -1,0 +1,21 @@
+//! Who is calling, and what they may do.
+//!
+//! An API key is text in the form `astra_` + 30 base62 characters + 6 characters of checksum ([`ApiKey`]); storage
+//! sees its SHA-256 only ([`KeyHash`]). [`Authenticator`] turns presented text into a [`Principal`], and a principal
+//! turns into the [`Scope`] that a repository call demands, if and only if it holds the permission. There is no
+//! other way to a scope but [`Scope::system`], which names its reason.
+
+mod api_key;
+mod authenticate;
+mod permission;
+mod principal;
+mod scope;
+
+pub use api_key::{ApiKey, KeyHash, KeyHint, MalformedKey};
+pub use authenticate::{AuthError, Authenticator, KeyLookup, LookupError};
+pub use permission::{Permission, PermissionSet, UnknownPermission};
+pub use principal::{ApiKeyRecord, ApiKeyState, KeyPrincipal, NewApiKey, Principal, SessionPrincipal};
+pub use scope::{
+    Access, Actor, Forbidden, Ingest, ManageAccount, Operator, OwnKey, ReadAgents, ReadMetrics, ReadPermission,
+    ReadSpeedtests, ReadTraceroutes, Scope,
+};

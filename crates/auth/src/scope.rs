@@ -1,0 +1,132 @@
+use std::marker::PhantomData;
+
+use astranetmon_domain::{AccountId, ApiKeyId, UserId};
+
+use crate::Permission;
+
+mod sealed {
+    pub trait Sealed {}
+}
+
+/// What a [`Scope`] allows. Sealed: the kinds of access are listed here and nowhere else.
+pub trait Access: sealed::Sealed + Send + Sync + 'static {}
+
+/// An access that a key's permission gives.
+pub trait ReadPermission: Access {
+    /// The permission.
+    const PERMISSION: Permission;
+}
+
+macro_rules! accesses {
+    ($($(#[$doc:meta])* $name:ident $(= $permission:ident)?;)*) => {$(
+        $(#[$doc])*
+        #[derive(Clone, Copy, Debug)]
+        pub enum $name {}
+        impl sealed::Sealed for $name {}
+        impl Access for $name {}
+        $(impl ReadPermission for $name {
+            const PERMISSION: Permission = Permission::$permission;
+        })?
+    )*};
+}
+
+accesses! {
+    /// Reading agents.
+    ReadAgents = ReadAgents;
+    /// Reading metrics.
+    ReadMetrics = ReadMetrics;
+    /// Reading speed tests.
+    ReadSpeedtests = ReadSpeedtests;
+    /// Reading traceroutes.
+    ReadTraceroutes = ReadTraceroutes;
+    /// A key looking at itself: its facts and its use.
+    OwnKey;
+    /// Writing agents and what they measured.
+    Ingest;
+    /// Managing an account: plan, keys, users, audit log.
+    ManageAccount;
+}
+
+/// Who acts in a scope.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Actor {
+    /// A program with this key.
+    Key(ApiKeyId),
+    /// A person.
+    User(UserId),
+    /// The service itself or its operator, for this reason.
+    System(&'static str),
+}
+
+/// The right to touch one account's data in one way. Repositories demand it; it is made by
+/// [`Principal::authorize`](crate::Principal::authorize) and [`Scope::system`] only.
+///
+/// ```compile_fail
+/// use astranetmon_auth::{ReadMetrics, Scope};
+/// use astranetmon_domain::AccountId;
+/// let scope: Scope<ReadMetrics> = Scope { account_id: AccountId(1) };
+/// ```
+#[derive(Debug)]
+pub struct Scope<A: Access> {
+    account_id: AccountId,
+    actor: Actor,
+    access: PhantomData<A>,
+}
+
+impl<A: Access> Clone for Scope<A> {
+    fn clone(&self) -> Self {
+        Self { account_id: self.account_id, actor: self.actor, access: PhantomData }
+    }
+}
+
+impl<A: Access> Scope<A> {
+    pub(crate) const fn granted(account_id: AccountId, actor: Actor) -> Self {
+        Self { account_id, actor, access: PhantomData }
+    }
+
+    /// A scope for the service's own jobs and its command line, with the reason that the audit log will show.
+    #[must_use]
+    pub const fn system(account_id: AccountId, reason: &'static str) -> Self {
+        Self::granted(account_id, Actor::System(reason))
+    }
+
+    /// The account.
+    #[must_use]
+    pub const fn account_id(&self) -> AccountId {
+        self.account_id
+    }
+
+    /// Who acts.
+    #[must_use]
+    pub const fn actor(&self) -> Actor {
+        self.actor
+    }
+}
+
+/// The right to see over all accounts: the operator's, on the command line, and the service's own jobs.
+#[derive(Clone, Copy, Debug)]
+pub struct Operator {
+    reason: &'static str,
+}
+
+impl Operator {
+    /// For this reason, which the audit log will show.
+    #[must_use]
+    pub const fn new(reason: &'static str) -> Self {
+        Self { reason }
+    }
+
+    /// The reason.
+    #[must_use]
+    pub const fn reason(&self) -> &'static str {
+        self.reason
+    }
+}
+
+/// The principal lacks a permission.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("requires {missing}")]
+pub struct Forbidden {
+    /// The permission it lacks.
+    pub missing: Permission,
+}

@@ -1,0 +1,40 @@
+//! Plain types of the AstraNetmon monitoring-data service.
+//!
+//! Ids, records, plans, time ranges and page requests: what every other crate speaks, without any I/O.
+//! A value of these types is valid by construction; text becomes one of them at the edge and nowhere else.
+
+mod account;
+mod agent;
+mod clock;
+mod id;
+mod metric;
+mod page;
+mod plan;
+mod speedtest;
+mod text;
+mod time_range;
+mod timestamp;
+mod traceroute;
+
+pub use account::{Account, AccountName, InvalidAccountName, InvalidEmail, User, UserEmail, UserRole};
+pub use agent::{Agent, AgentFacts, AgentStatus};
+pub use clock::{Clock, ManualClock, SystemClock};
+pub use id::{AccountId, AgentId, ApiKeyId, InvalidAgentId, QuotaWindowId, SpeedtestId, TracerouteId, UserId};
+pub use metric::{METRIC_FIELDS, MetricColumns, MetricField, MetricFieldKind, MetricSample, NULL};
+pub use page::{AgentFilter, InvalidLimit, Limit, MetricPosition, PageRequest, RecordFilter, RecordPosition};
+pub use plan::{Plan, UnknownPlan};
+pub use speedtest::{Speedtest, SpeedtestStatus};
+pub use text::clean_text;
+pub use time_range::{InvalidMoment, TimeRange, parse_moment};
+pub use timestamp::Timestamp;
+pub use traceroute::{Hop, Traceroute, TracerouteProtocol, TracerouteStatus, path_hash};
+
+/// Rounds to a fixed number of decimals, the way every stored float is rounded on arrival.
+///
+/// Not-a-number and infinities are unknown, hence `None`.
+#[must_use]
+pub fn round_to(value: f64, decimals: u8) -> Option<f64> {
+    let scale = 10f64.powi(i32::from(decimals));
+    let scaled = (value * scale).round();
+    (scaled.abs() < 9.0e15).then(|| scaled / scale)
+}

@@ -1,0 +1,1 @@
+//! One file per endpoint: query, response, handler, tests, in that order.

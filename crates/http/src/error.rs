@@ -1,0 +1,157 @@
+use std::fmt;
+
+use actix_web::http::{StatusCode, header};
+use actix_web::{HttpResponse, ResponseError};
+use astranetmon_auth::{Forbidden, LookupError, Permission};
+use astranetmon_ratelimit::QuotaUnavailable;
+use astranetmon_storage::StorageError;
+
+/// What a caller is told when a request fails. The only place where failures become status codes.
+#[derive(Debug)]
+pub enum ApiError {
+    /// 400: one sentence that says what was wrong and what is accepted, with an example.
+    BadRequest(String),
+    /// 401.
+    Unauthorized {
+        /// Whether a token was sent.
+        token_sent: bool,
+    },
+    /// 403.
+    Forbidden {
+        /// What the caller lacks.
+        missing: Permission,
+    },
+    /// 404.
+    NotFound,
+    /// 405 with `Allow`.
+    MethodNotAllowed {
+        /// The methods that the path knows.
+        allow: String,
+    },
+    /// 413.
+    PayloadTooLarge,
+    /// 414.
+    UriTooLong,
+    /// 415.
+    UnsupportedMediaType,
+    /// 429 with `Retry-After`.
+    TooManyRequests {
+        /// What there was too much of.
+        message: &'static str,
+        /// Seconds until the next try.
+        retry_after: u32,
+    },
+    /// 500. The cause is logged where it is made, never told.
+    Internal,
+    /// 503 with `Retry-After: 1`.
+    Unavailable,
+}
+
+impl ApiError {
+    /// The sentence that the caller reads.
+    #[must_use]
+    pub fn message(&self) -> String {
+        match self {
+            Self::BadRequest(message) => message.clone(),
+            Self::Unauthorized { token_sent: false } => {
+                "Authentication required: send an API key as Authorization: Bearer astra_…".to_owned()
+            }
+            Self::Unauthorized { token_sent: true } => "Invalid or missing API key".to_owned(),
+            Self::Forbidden { missing } => format!("Insufficient permissions: requires {missing}"),
+            Self::NotFound => "Not found".to_owned(),
+            Self::MethodNotAllowed { allow } => format!("Method not allowed: this path accepts {allow}"),
+            Self::PayloadTooLarge => "Request body too large: this path takes no body".to_owned(),
+            Self::UriTooLong => "Request target too long: at most 8192 bytes of path and query".to_owned(),
+            Self::UnsupportedMediaType => "Unsupported media type: this path takes no body".to_owned(),
+            Self::TooManyRequests { message, .. } => (*message).to_owned(),
+            Self::Internal => "Internal server error".to_owned(),
+            Self::Unavailable => "Service temporarily unavailable: try again in a moment".to_owned(),
+        }
+    }
+}
+
+impl fmt::Display for ApiError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message())
+    }
+}
+
+impl ResponseError for ApiError {
+    fn status_code(&self) -> StatusCode {
+        match self {
+            Self::BadRequest(_) => StatusCode::BAD_REQUEST,
+            Self::Unauthorized { .. } => StatusCode::UNAUTHORIZED,
+            Self::Forbidden { .. } => StatusCode::FORBIDDEN,
+            Self::NotFound => StatusCode::NOT_FOUND,
+            Self::MethodNotAllowed { .. } => StatusCode::METHOD_NOT_ALLOWED,
+            Self::PayloadTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::UriTooLong => StatusCode::URI_TOO_LONG,
+            Self::UnsupportedMediaType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            Self::TooManyRequests { .. } => StatusCode::TOO_MANY_REQUESTS,
+            Self::Internal => StatusCode::INTERNAL_SERVER_ERROR,
+            Self::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
+        }
+    }
+
+    fn error_response(&self) -> HttpResponse {
+        let mut response = HttpResponse::build(self.status_code());
+        match self {
+            Self::Unauthorized { token_sent } => {
+                let challenge = if *token_sent {
+                    "Bearer realm=\"astranetmon\", error=\"invalid_token\""
+                } else {
+                    "Bearer realm=\"astranetmon\""
+                };
+                response.insert_header((header::WWW_AUTHENTICATE, challenge));
+            }
+            Self::Forbidden { missing } => {
+                let challenge =
+                    format!("Bearer realm=\"astranetmon\", error=\"insufficient_scope\", scope=\"{missing}\"");
+                response.insert_header((header::WWW_AUTHENTICATE, challenge));
+            }
+            Self::MethodNotAllowed { allow } => {
+                response.insert_header((header::ALLOW, allow.as_str()));
+            }
+            Self::TooManyRequests { retry_after, .. } => {
+                response.insert_header((header::RETRY_AFTER, *retry_after));
+            }
+            Self::Unavailable => {
+                response.insert_header((header::RETRY_AFTER, 1));
+            }
+            _ => {}
+        }
+        response.json(serde_json::json!({ "error": self.message() }))
+    }
+}
+
+impl From<Forbidden> for ApiError {
+    fn from(forbidden: Forbidden) -> Self {
+        Self::Forbidden { missing: forbidden.missing }
+    }
+}
+
+impl From<StorageError> for ApiError {
+    fn from(error: StorageError) -> Self {
+        if error.is_retryable() {
+            tracing::warn!(error = &error as &dyn std::error::Error, "storage is unavailable");
+            Self::Unavailable
+        } else {
+            tracing::error!(error = &error as &dyn std::error::Error, "storage failed");
+            Self::Internal
+        }
+    }
+}
+
+impl From<LookupError> for ApiError {
+    fn from(error: LookupError) -> Self {
+        tracing::warn!(error = &error as &dyn std::error::Error, "keys cannot be looked up");
+        Self::Unavailable
+    }
+}
+
+impl From<QuotaUnavailable> for ApiError {
+    fn from(error: QuotaUnavailable) -> Self {
+        tracing::warn!(error = &error as &dyn std::error::Error, "plan windows cannot be reached");
+        Self::Unavailable
+    }
+}

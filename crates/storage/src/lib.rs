@@ -1,0 +1,21 @@
+//! Repositories of AstraNetmon: the traits, and SQLite and PostgreSQL behind them.
+//!
+//! A caller holds an [`Arc<dyn Storage>`](Storage), made by [`sqlite::SqliteStorage`] or
+//! [`postgres::PostgresStorage`], and a [`Scope`](astranetmon_auth::Scope) for each call. Methods name the resource
+//! first (`metric_page`); a missing row is `Ok(None)`; the current time is an argument. Calls are not cancelled
+//! half-way: a dropped future may leave its work to finish, never a transaction open.
+
+mod error;
+mod migrations;
+pub mod postgres;
+mod repository;
+mod rows;
+mod schema;
+pub mod sqlite;
+
+pub use error::StorageError;
+pub use repository::{
+    AccountRepository, AgentPage, AgentRepository, ApiKeyRepository, Appended, AuditEntry, AuditRepository,
+    Maintenance, MetricPage, MetricRepository, NewAgent, NewUser, RecordPage, SpeedtestRepository, Storage,
+    TracerouteRepository, UsageRepository, UserRepository,
+};

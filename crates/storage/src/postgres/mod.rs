@@ -1,0 +1,1 @@
+//! The shared back end.

@@ -1,0 +1,207 @@
+//! One portable schema: text, integers, doubles, bytes; time in microseconds since the epoch, UTC. The same columns
+//! stand in `migrations/sqlite` and `migrations/postgres`.
+
+diesel::table! {
+    account (id) {
+        id -> BigInt,
+        name -> Text,
+        plan -> Text,
+        created_at -> BigInt,
+        data_version -> BigInt,
+        last_sequence -> BigInt,
+    }
+}
+
+diesel::table! {
+    app_user (id) {
+        id -> BigInt,
+        account_id -> BigInt,
+        email -> Text,
+        role -> Text,
+        password_hash -> Nullable<Text>,
+        created_at -> BigInt,
+        disabled_at -> Nullable<BigInt>,
+    }
+}
+
+diesel::table! {
+    api_key (id) {
+        id -> BigInt,
+        account_id -> BigInt,
+        window_id -> BigInt,
+        hash -> Binary,
+        hint -> Text,
+        name -> Text,
+        permissions -> Text,
+        created_at -> BigInt,
+        expires_at -> Nullable<BigInt>,
+        last_used_at -> Nullable<BigInt>,
+        revoked_at -> Nullable<BigInt>,
+    }
+}
+
+diesel::table! {
+    quota_window (account_id, window_id) {
+        account_id -> BigInt,
+        window_id -> BigInt,
+        opened_at -> BigInt,
+        used -> BigInt,
+    }
+}
+
+diesel::table! {
+    key_usage (account_id, key_id, hour) {
+        account_id -> BigInt,
+        key_id -> BigInt,
+        hour -> BigInt,
+        served -> BigInt,
+        refused -> BigInt,
+    }
+}
+
+diesel::table! {
+    agent (account_id, id) {
+        account_id -> BigInt,
+        id -> Text,
+        hostname -> Text,
+        name -> Nullable<Text>,
+        last_seen_at -> Nullable<BigInt>,
+        created_at -> BigInt,
+        disabled_at -> Nullable<BigInt>,
+        agent_version -> Nullable<Text>,
+        os -> Nullable<Text>,
+        os_version -> Nullable<Text>,
+        kernel_version -> Nullable<Text>,
+        arch -> Nullable<Text>,
+        cpu_model -> Nullable<Text>,
+        cpu_core_count -> Nullable<BigInt>,
+        memory_total_bytes -> Nullable<BigInt>,
+        boot_time -> Nullable<BigInt>,
+        ip_addresses -> Text,
+        public_ip -> Nullable<Text>,
+        labels -> Text,
+        interval_seconds -> Nullable<BigInt>,
+    }
+}
+
+diesel::table! {
+    metric (account_id, agent_id, timestamp) {
+        account_id -> BigInt,
+        agent_id -> Text,
+        timestamp -> BigInt,
+        received_at -> BigInt,
+        sequence -> BigInt,
+        interval_seconds -> Nullable<BigInt>,
+        cpu_percent -> Nullable<Double>,
+        load_1 -> Nullable<Double>,
+        load_5 -> Nullable<Double>,
+        load_15 -> Nullable<Double>,
+        memory_total_bytes -> Nullable<BigInt>,
+        memory_used_bytes -> Nullable<BigInt>,
+        memory_percent -> Nullable<Double>,
+        swap_total_bytes -> Nullable<BigInt>,
+        swap_used_bytes -> Nullable<BigInt>,
+        disk_total_bytes -> Nullable<BigInt>,
+        disk_used_bytes -> Nullable<BigInt>,
+        disk_percent -> Nullable<Double>,
+        disk_read_bytes_per_second -> Nullable<BigInt>,
+        disk_write_bytes_per_second -> Nullable<BigInt>,
+        network_receive_bytes_per_second -> Nullable<BigInt>,
+        network_transmit_bytes_per_second -> Nullable<BigInt>,
+        network_receive_bytes_total -> Nullable<BigInt>,
+        network_transmit_bytes_total -> Nullable<BigInt>,
+        network_errors_count -> Nullable<BigInt>,
+        latency_ms -> Nullable<Double>,
+        jitter_ms -> Nullable<Double>,
+        packet_loss_percent -> Nullable<Double>,
+        temperature_celsius -> Nullable<Double>,
+        process_count -> Nullable<BigInt>,
+        uptime_seconds -> Nullable<BigInt>,
+    }
+}
+
+diesel::table! {
+    speedtest (account_id, id, agent_id) {
+        account_id -> BigInt,
+        id -> Binary,
+        agent_id -> Text,
+        timestamp -> BigInt,
+        received_at -> BigInt,
+        sequence -> BigInt,
+        status -> Text,
+        error -> Nullable<Text>,
+        provider -> Nullable<Text>,
+        download_mbps -> Nullable<Double>,
+        upload_mbps -> Nullable<Double>,
+        download_bytes -> Nullable<BigInt>,
+        upload_bytes -> Nullable<BigInt>,
+        ping_ms -> Nullable<Double>,
+        jitter_ms -> Nullable<Double>,
+        packet_loss_percent -> Nullable<Double>,
+        loaded_latency_ms -> Nullable<Double>,
+        server_name -> Nullable<Text>,
+        server_host -> Nullable<Text>,
+        server_location -> Nullable<Text>,
+        isp -> Nullable<Text>,
+        external_ip -> Nullable<Text>,
+        interface_name -> Nullable<Text>,
+        duration_ms -> Nullable<BigInt>,
+        result_url -> Nullable<Text>,
+    }
+}
+
+diesel::table! {
+    traceroute (account_id, id, agent_id) {
+        account_id -> BigInt,
+        id -> Binary,
+        agent_id -> Text,
+        timestamp -> BigInt,
+        received_at -> BigInt,
+        sequence -> BigInt,
+        target -> Text,
+        target_ip -> Nullable<Text>,
+        ip_version -> Nullable<BigInt>,
+        protocol -> Text,
+        status -> Text,
+        error -> Nullable<Text>,
+        reached -> Bool,
+        rtt_ms -> Nullable<Double>,
+        packet_loss_percent -> Nullable<Double>,
+        path_hash -> Text,
+        path_changed -> Nullable<Bool>,
+        duration_ms -> Nullable<BigInt>,
+        hops -> Text,
+    }
+}
+
+diesel::table! {
+    record_count (account_id, kind, agent_id, period, bucket) {
+        account_id -> BigInt,
+        kind -> BigInt,
+        agent_id -> Text,
+        period -> BigInt,
+        bucket -> BigInt,
+        count -> BigInt,
+    }
+}
+
+diesel::table! {
+    audit (account_id, at, id) {
+        account_id -> BigInt,
+        at -> BigInt,
+        id -> BigInt,
+        actor -> Text,
+        action -> Text,
+        object -> Text,
+    }
+}
+
+diesel::table! {
+    setting (name) {
+        name -> Text,
+        value -> Binary,
+    }
+}
+
+diesel::joinable!(api_key -> account (account_id));
+diesel::allow_tables_to_appear_in_same_query!(account, api_key);

@@ -1,0 +1,12 @@
+DROP TABLE setting;
+DROP TABLE audit;
+DROP TABLE record_count;
+DROP TABLE traceroute;
+DROP TABLE speedtest;
+DROP TABLE metric;
+DROP TABLE agent;
+DROP TABLE key_usage;
+DROP TABLE quota_window;
+DROP TABLE api_key;
+DROP TABLE app_user;
+DROP TABLE account;
