@@ -1,1 +1,2 @@
 //! The embedded back end.
+mod queries;
