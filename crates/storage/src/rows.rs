@@ -456,7 +456,7 @@ pub(crate) fn record_uuid(bytes: &[u8]) -> Result<Uuid> {
 #[derive(Queryable, Selectable, Insertable)]
 #[diesel(table_name = traceroute, treat_none_as_default_value = false)]
 pub(crate) struct TracerouteRow {
-    account_id: i64,
+    pub(crate) account_id: i64,
     pub(crate) id: Vec<u8>,
     pub(crate) agent_id: String,
     pub(crate) timestamp: i64,
