@@ -60,3 +60,44 @@ async fn flush_and_log(state: &ApiState) {
         tracing::warn!(error = &error as &dyn std::error::Error, "counts of requests cannot be stored");
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::Ordering;
+
+    use astranetmon_domain::{AccountId, ApiKeyId};
+
+    use super::*;
+    use crate::test_service::{START, TestService};
+
+    fn stored(service: &TestService) -> Vec<(u64, u64)> {
+        let counts = service.storage.counts.lock().expect("not poisoned");
+        counts.iter().map(|count| (count.served, count.refused)).collect()
+    }
+
+    #[tokio::test]
+    async fn counts_that_cannot_be_stored_are_stored_the_next_time() {
+        let service = TestService::new().await;
+        let record = |refused| service.state.usage.record(AccountId(7), ApiKeyId(1), refused, START);
+        record(false);
+        service.storage.away.store(true, Ordering::SeqCst);
+        assert!(service.state.flush_usage().await.is_err());
+        record(true);
+        service.storage.away.store(false, Ordering::SeqCst);
+        service.state.flush_usage().await.expect("stored");
+        service.state.flush_usage().await.expect("nothing to store");
+        assert_eq!(stored(&service), [(1, 1)]);
+    }
+
+    #[tokio::test]
+    async fn the_last_counts_are_stored_at_shutdown() {
+        let service = TestService::new().await;
+        let state = Arc::clone(&service.state);
+        run_background(Arc::clone(&state), async move {
+            tokio::task::yield_now().await;
+            state.usage.record(AccountId(7), ApiKeyId(1), false, START);
+        })
+        .await;
+        assert_eq!(stored(&service), [(1, 0)]);
+    }
+}

@@ -75,3 +75,67 @@ async fn readyz(state: web::Data<ApiState>) -> HttpResponse {
 async fn method_not_allowed() -> Result<HttpResponse, ApiError> {
     Err(ApiError::MethodNotAllowed { allow: "GET, HEAD".to_owned() })
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::Ordering;
+
+    use actix_web::http::Method;
+    use actix_web::test::TestRequest;
+
+    use crate::test_service::{TestService, call};
+
+    #[actix_web::test]
+    async fn readiness_says_what_is_wrong_and_health_does_not_care() {
+        let service = TestService::new().await;
+        let app = service.start().await;
+        let ask = |path: &'static str| call(&app, TestRequest::with_uri(path));
+        let ready = ask("/readyz").await;
+        assert_eq!(ready.status.as_u16(), 200);
+        assert_eq!(ready.body, "{\"status\":\"ready\",\"checks\":{\"storage\":\"ok\",\"serving\":\"ok\"}}");
+
+        service.storage.away.store(true, Ordering::SeqCst);
+        let away = ask("/readyz").await;
+        assert_eq!((away.status.as_u16(), away.header("retry-after")), (503, Some("1")));
+        assert_eq!(
+            away.body,
+            "{\"status\":\"unavailable\",\"checks\":{\"storage\":\"unavailable\",\"serving\":\"ok\"}}"
+        );
+
+        service.storage.away.store(false, Ordering::SeqCst);
+        service.state.drain();
+        let draining = ask("/readyz").await;
+        assert_eq!(draining.status.as_u16(), 503);
+        assert_eq!(
+            draining.body,
+            "{\"status\":\"unavailable\",\"checks\":{\"storage\":\"ok\",\"serving\":\"draining\"}}"
+        );
+        let health = ask("/healthz").await;
+        assert_eq!((health.status.as_u16(), health.body.as_str()), (200, "{\"status\":\"ok\"}"));
+    }
+
+    #[actix_web::test]
+    async fn storage_that_never_answers_is_given_up_on() {
+        let service = TestService::new().await;
+        let app = service.start().await;
+        service.storage.frozen.store(true, Ordering::SeqCst);
+        let answer =
+            tokio::time::timeout(std::time::Duration::from_millis(2_500), call(&app, TestRequest::with_uri("/readyz")));
+        let answer = answer.await.expect("in time");
+        assert_eq!(answer.status.as_u16(), 503);
+        assert!(answer.body.contains("\"storage\":\"too slow\""), "{}", answer.body);
+    }
+
+    #[actix_web::test]
+    async fn only_get_and_head_are_answered() {
+        let service = TestService::new().await;
+        let app = service.start().await;
+        for path in ["/healthz", "/readyz"] {
+            for (method, status) in [(Method::GET, 200), (Method::HEAD, 200), (Method::POST, 405)] {
+                let answer = call(&app, TestRequest::with_uri(path).method(method)).await;
+                assert_eq!(answer.status.as_u16(), status, "{path}");
+                assert_eq!(answer.header("allow"), (status == 405).then_some("GET, HEAD"));
+            }
+        }
+    }
+}

@@ -9,10 +9,14 @@ mod client_address;
 pub mod endpoints;
 mod error;
 mod extractors;
+#[cfg(test)]
+mod fake_storage;
 mod health;
 mod middleware;
 mod mount;
 mod state;
+#[cfg(test)]
+mod test_service;
 
 pub use authorized::Authorized;
 pub use background::run_background;

@@ -17,3 +17,5 @@ pub(crate) use authenticate::authenticate;
 pub(crate) use edge::edge;
 pub use request_id::RequestId;
 
+#[cfg(test)]
+mod tests;
