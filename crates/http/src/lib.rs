@@ -6,6 +6,9 @@
 mod authorized;
 mod background;
 mod client_address;
+mod cursor;
+mod docs_page;
+mod encode;
 pub mod endpoints;
 mod error;
 mod extractors;
@@ -14,9 +17,14 @@ mod fake_storage;
 mod health;
 mod middleware;
 mod mount;
+mod openapi;
+mod query;
 mod state;
 #[cfg(test)]
 mod test_service;
+#[cfg(test)]
+mod testing;
+mod wire;
 
 pub use authorized::Authorized;
 pub use background::run_background;
