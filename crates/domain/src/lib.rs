@@ -20,7 +20,7 @@ pub use account::{Account, AccountName, InvalidAccountName, InvalidEmail, User, 
 pub use agent::{Agent, AgentFacts, AgentStatus};
 pub use clock::{Clock, ManualClock, SystemClock};
 pub use id::{AccountId, AgentId, ApiKeyId, InvalidAgentId, QuotaWindowId, SpeedtestId, TracerouteId, UserId};
-pub use metric::{METRIC_FIELDS, MetricColumns, MetricField, MetricFieldKind, MetricSample, NULL};
+pub use metric::{METRIC_FIELDS, MetricColumns, MetricField, MetricFieldKind, MetricSample, NULL, to_fixed};
 pub use page::{AgentFilter, InvalidLimit, Limit, MetricPosition, PageRequest, RecordFilter, RecordPosition};
 pub use plan::{Plan, UnknownPlan};
 pub use speedtest::{Speedtest, SpeedtestStatus};

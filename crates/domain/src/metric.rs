@@ -24,49 +24,41 @@ pub struct MetricField {
 /// Stands for an unknown value in [`MetricColumns`].
 pub const NULL: i64 = i64::MIN;
 
-macro_rules! field_type {
-    (int) => {
-        i64
-    };
-    (float, $decimals:literal) => {
-        f64
-    };
-}
 macro_rules! field_kind {
-    (int) => {
+    (i64) => {
         MetricFieldKind::Integer
     };
-    (float, $decimals:literal) => {
+    (f64, $decimals:literal) => {
         MetricFieldKind::Float { decimals: $decimals }
     };
 }
 macro_rules! normalize {
-    ($value:expr, int) => {
+    ($value:expr, i64) => {
         $value
     };
-    ($value:expr, float, $decimals:literal) => {
+    ($value:expr, f64, $decimals:literal) => {
         $value.and_then(|value| round_to(value, $decimals))
     };
 }
-macro_rules! to_fixed {
-    ($value:expr, int) => {
+macro_rules! fixed {
+    ($value:expr, i64) => {
         $value
     };
-    ($value:expr, float, $decimals:literal) => {
-        $value.map(|value| fixed(value, $decimals))
+    ($value:expr, f64, $decimals:literal) => {
+        $value.map(|value| to_fixed(value, $decimals))
     };
 }
 macro_rules! from_fixed {
-    ($value:expr, int) => {
+    ($value:expr, i64) => {
         $value
     };
-    ($value:expr, float, $decimals:literal) => {
+    ($value:expr, f64, $decimals:literal) => {
         $value.map(|value| unfixed(value, $decimals))
     };
 }
 
 macro_rules! metric_fields {
-    ($($(#[$doc:meta])* $name:ident: $kind:ident $(($decimals:literal))?,)*) => {
+    ($($(#[$doc:meta])* $name:ident: $type:ident $(/ $decimals:literal)?,)*) => {
         /// One metric: what one agent measured at one time. Unknown is `None`.
         #[derive(Clone, Debug, PartialEq)]
         pub struct MetricSample {
@@ -74,7 +66,7 @@ macro_rules! metric_fields {
             pub agent_id: AgentId,
             /// When; whole milliseconds once stored.
             pub timestamp: Timestamp,
-            $($(#[$doc])* pub $name: Option<field_type!($kind $(, $decimals)?)>,)*
+            $($(#[$doc])* pub $name: Option<$type>,)*
         }
 
         impl MetricSample {
@@ -90,14 +82,14 @@ macro_rules! metric_fields {
                 Self {
                     agent_id: self.agent_id,
                     timestamp: self.timestamp.to_millis_precision(),
-                    $($name: normalize!(self.$name, $kind $(, $decimals)?),)*
+                    $($name: normalize!(self.$name, $type $(, $decimals)?),)*
                 }
             }
 
             /// The values in the order of [`METRIC_FIELDS`], floats as whole numbers of their last decimal.
             #[must_use]
             pub fn fixed_values(&self) -> [i64; METRIC_FIELDS.len()] {
-                [$(to_fixed!(self.$name, $kind $(, $decimals)?).unwrap_or(NULL),)*]
+                [$(fixed!(self.$name, $type $(, $decimals)?).unwrap_or(NULL),)*]
             }
 
             /// The inverse of [`MetricSample::fixed_values`].
@@ -109,74 +101,86 @@ macro_rules! metric_fields {
             ) -> Self {
                 let mut values = values.iter().map(|&value| (value != NULL).then_some(value));
                 let mut next = || values.next().flatten();
-                Self { agent_id, timestamp, $($name: from_fixed!(next(), $kind $(, $decimals)?),)* }
+                Self { agent_id, timestamp, $($name: from_fixed!(next(), $type $(, $decimals)?),)* }
             }
         }
 
         /// Every measured field, in the order of the contract.
         pub const METRIC_FIELDS: [MetricField; [$(stringify!($name),)*].len()] = [
-            $(MetricField { name: stringify!($name), kind: field_kind!($kind $(, $decimals)?) },)*
+            $(MetricField { name: stringify!($name), kind: field_kind!($type $(, $decimals)?) },)*
         ];
     };
 }
 
-metric_fields! {
-    /// Time that the sample covers.
-    interval_seconds: int,
-    /// All processors; 100 is all of them busy.
-    cpu_percent: float(2),
-    /// Load average over 1 minute.
-    load_1: float(2),
-    /// Load average over 5 minutes.
-    load_5: float(2),
-    /// Load average over 15 minutes.
-    load_15: float(2),
-    /// Installed memory.
-    memory_total_bytes: int,
-    /// Total less available.
-    memory_used_bytes: int,
-    /// Used over total.
-    memory_percent: float(2),
-    /// Swap space.
-    swap_total_bytes: int,
-    /// Swap in use.
-    swap_used_bytes: int,
-    /// Size of the root file system.
-    disk_total_bytes: int,
-    /// Used on the root file system.
-    disk_used_bytes: int,
-    /// Used over total.
-    disk_percent: float(2),
-    /// Sum over physical disks.
-    disk_read_bytes_per_second: int,
-    /// Sum over physical disks.
-    disk_write_bytes_per_second: int,
-    /// Sum over physical interfaces.
-    network_receive_bytes_per_second: int,
-    /// Sum over physical interfaces.
-    network_transmit_bytes_per_second: int,
-    /// Since boot.
-    network_receive_bytes_total: int,
-    /// Since boot.
-    network_transmit_bytes_total: int,
-    /// Receive and transmit errors within the interval.
-    network_errors_count: int,
-    /// Round trip to the first latency target.
-    latency_ms: float(3),
-    /// Variation of the round trip.
-    jitter_ms: float(3),
-    /// Probes that did not come back.
-    packet_loss_percent: float(2),
-    /// The hottest sensor.
-    temperature_celsius: float(1),
-    /// Running processes.
-    process_count: int,
-    /// Since boot.
-    uptime_seconds: int,
+/// Calls `$callback!` with every measured field in the order of the contract: `name: type`, and for floats
+/// `/ decimals`. The one list from which structs, storage rows and answers are made.
+#[macro_export]
+macro_rules! with_metric_fields {
+    ($callback:ident) => {
+        $callback! {
+            /// Time that the sample covers.
+            interval_seconds: i64,
+            /// All processors; 100 is all of them busy.
+            cpu_percent: f64 / 2,
+            /// Load average over 1 minute.
+            load_1: f64 / 2,
+            /// Load average over 5 minutes.
+            load_5: f64 / 2,
+            /// Load average over 15 minutes.
+            load_15: f64 / 2,
+            /// Installed memory.
+            memory_total_bytes: i64,
+            /// Total less available.
+            memory_used_bytes: i64,
+            /// Used over total.
+            memory_percent: f64 / 2,
+            /// Swap space.
+            swap_total_bytes: i64,
+            /// Swap in use.
+            swap_used_bytes: i64,
+            /// Size of the root file system.
+            disk_total_bytes: i64,
+            /// Used on the root file system.
+            disk_used_bytes: i64,
+            /// Used over total.
+            disk_percent: f64 / 2,
+            /// Sum over physical disks.
+            disk_read_bytes_per_second: i64,
+            /// Sum over physical disks.
+            disk_write_bytes_per_second: i64,
+            /// Sum over physical interfaces.
+            network_receive_bytes_per_second: i64,
+            /// Sum over physical interfaces.
+            network_transmit_bytes_per_second: i64,
+            /// Since boot.
+            network_receive_bytes_total: i64,
+            /// Since boot.
+            network_transmit_bytes_total: i64,
+            /// Receive and transmit errors within the interval.
+            network_errors_count: i64,
+            /// Round trip to the first latency target.
+            latency_ms: f64 / 3,
+            /// Variation of the round trip.
+            jitter_ms: f64 / 3,
+            /// Probes that did not come back.
+            packet_loss_percent: f64 / 2,
+            /// The hottest sensor.
+            temperature_celsius: f64 / 1,
+            /// Running processes.
+            process_count: i64,
+            /// Since boot.
+            uptime_seconds: i64,
+        }
+    };
 }
 
+with_metric_fields!(metric_fields);
+
+/// A normalized float as a whole number of its last decimal: the scale of [`MetricColumns`].
+#[inline]
+#[must_use]
 #[expect(clippy::cast_possible_truncation, reason = "rounded and in range: stored floats are normalized")]
-fn fixed(value: f64, decimals: u8) -> i64 {
+pub fn to_fixed(value: f64, decimals: u8) -> i64 {
     (value * 10f64.powi(i32::from(decimals))).round() as i64
 }
 

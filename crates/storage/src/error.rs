@@ -54,3 +54,23 @@ impl StorageError {
         matches!(self, Self::Unavailable { .. })
     }
 }
+
+impl From<diesel::result::Error> for StorageError {
+    fn from(error: diesel::result::Error) -> Self {
+        use diesel::result::{DatabaseErrorKind, Error};
+        let away = match &error {
+            Error::DatabaseError(DatabaseErrorKind::ClosedConnection, _) | Error::BrokenTransactionManager => true,
+            // SQLite has no kinds of its own for a lock that did not come and a disk that is full.
+            Error::DatabaseError(_, information) => {
+                ["locked", "full", "disk I/O"].iter().any(|sign| information.message().contains(sign))
+            }
+            _ => false,
+        };
+        let source: Option<Box<dyn std::error::Error + Send + Sync>> = Some(Box::new(error));
+        if away {
+            Self::Unavailable { context: "a query", source }
+        } else {
+            Self::Internal { context: "a query", source }
+        }
+    }
+}

@@ -5,9 +5,11 @@
 //! first (`metric_page`); a missing row is `Ok(None)`; the current time is an argument. Calls are not cancelled
 //! half-way: a dropped future may leave its work to finish, never a transaction open.
 
+mod counts;
 mod error;
 mod migrations;
 pub mod postgres;
+mod queries;
 mod repository;
 mod rows;
 mod schema;

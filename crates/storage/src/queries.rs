@@ -1,0 +1,174 @@
+//! Queries that both back ends run, written once: [`backend_queries!`](backend_queries) makes them for a back end.
+
+/// Declares the shared queries for the diesel back end `$backend` in the place of the call.
+macro_rules! backend_queries {
+    ($backend:ty) => {
+        use astranetmon_domain::{AccountId, AgentFilter, AgentId, MetricPosition, RecordFilter, RecordPosition};
+        use diesel::dsl::{AsSelect, IntoBoxed, Select};
+        use diesel::expression::SqlLiteral;
+        use diesel::prelude::*;
+        use diesel::sql_types::{BigInt, Nullable};
+
+        use crate::counts::{CountedSpan, RecordKind, WHOLE_ACCOUNT};
+        use crate::rows::{AgentRow, MetricReadRow, SpeedtestRow, TracerouteRow};
+        use crate::schema::{agent, metric, record_count, speedtest, traceroute};
+
+        /// Agents by hostname, then id, behind `after`.
+        pub(crate) fn agent_page<'a>(
+            account_id: AccountId,
+            after: Option<(&'a str, &'a AgentId)>,
+            fetch: Option<i64>,
+        ) -> IntoBoxed<'a, Select<agent::table, AsSelect<AgentRow, $backend>>, $backend> {
+            let mut query =
+                agent::table.select(AgentRow::as_select()).into_boxed().filter(agent::account_id.eq(account_id.0));
+            if let Some((hostname, id)) = after {
+                let id = id.as_str();
+                query = query
+                    .filter(agent::hostname.ge(hostname))
+                    .filter(agent::hostname.gt(hostname).or(agent::id.gt(id)));
+            }
+            if let Some(fetch) = fetch {
+                query = query.limit(fetch);
+            }
+            query.order((agent::hostname.asc(), agent::id.asc()))
+        }
+
+        /// Metrics newest first, then by agent, behind `after`.
+        pub(crate) fn metric_page<'a>(
+            account_id: AccountId,
+            filter: &'a RecordFilter,
+            after: Option<&'a MetricPosition>,
+            fetch: i64,
+        ) -> IntoBoxed<'a, Select<metric::table, AsSelect<MetricReadRow, $backend>>, $backend> {
+            let mut query = metric::table
+                .select(MetricReadRow::as_select())
+                .into_boxed()
+                .filter(metric::account_id.eq(account_id.0));
+            if let Some(start) = filter.range.start {
+                query = query.filter(metric::timestamp.ge(start.as_micros()));
+            }
+            if let Some(end) = filter.range.end {
+                query = query.filter(metric::timestamp.lt(end.as_micros()));
+            }
+            if let AgentFilter::One(agent_id) = &filter.agent {
+                query = query.filter(metric::agent_id.eq(agent_id.as_str()));
+                if let Some(after) = after {
+                    query = query.filter(metric::timestamp.lt(after.timestamp.as_micros()));
+                }
+                query.order(metric::timestamp.desc()).limit(fetch)
+            } else {
+                if let Some(after) = after {
+                    let at = after.timestamp.as_micros();
+                    query = query
+                        .filter(metric::timestamp.le(at))
+                        .filter(metric::timestamp.lt(at).or(metric::agent_id.gt(after.agent_id.as_str())));
+                }
+                query.order((metric::timestamp.desc(), metric::agent_id.asc())).limit(fetch)
+            }
+        }
+
+        /// A part of an hour, counted in the metrics themselves.
+        pub(crate) fn metric_count<'a>(
+            account_id: AccountId,
+            agent: &'a AgentFilter,
+            (start, end): (i64, i64),
+        ) -> IntoBoxed<'a, Select<metric::table, diesel::dsl::CountStar>, $backend> {
+            let mut query = metric::table
+                .select(diesel::dsl::count_star())
+                .into_boxed()
+                .filter(metric::account_id.eq(account_id.0))
+                .filter(metric::timestamp.ge(start))
+                .filter(metric::timestamp.lt(end));
+            if let AgentFilter::One(agent_id) = agent {
+                query = query.filter(metric::agent_id.eq(agent_id.as_str()));
+            }
+            query
+        }
+
+        macro_rules! record_queries {
+            ($page:ident, $count:ident, $table:ident, $row:ident) => {
+                /// Records newest first, then by agent, then by id, behind `after`.
+                pub(crate) fn $page<'a>(
+                    account_id: AccountId,
+                    filter: &'a RecordFilter,
+                    after: Option<&'a RecordPosition>,
+                    fetch: i64,
+                ) -> IntoBoxed<'a, Select<$table::table, AsSelect<$row, $backend>>, $backend> {
+                    let mut query = $table::table
+                        .select($row::as_select())
+                        .into_boxed()
+                        .filter($table::account_id.eq(account_id.0));
+                    if let Some(start) = filter.range.start {
+                        query = query.filter($table::timestamp.ge(start.as_micros()));
+                    }
+                    if let Some(end) = filter.range.end {
+                        query = query.filter($table::timestamp.lt(end.as_micros()));
+                    }
+                    if let Some(after) = after {
+                        let at = after.timestamp.as_micros();
+                        query = query.filter($table::timestamp.le(at)).filter(
+                            $table::timestamp.lt(at).or($table::agent_id.gt(after.agent_id.as_str())).or(
+                                $table::agent_id
+                                    .eq(after.agent_id.as_str())
+                                    .and($table::id.gt(after.id.as_bytes().as_slice())),
+                            ),
+                        );
+                    }
+                    if let AgentFilter::One(agent_id) = &filter.agent {
+                        query
+                            .filter($table::agent_id.eq(agent_id.as_str()))
+                            .order(($table::timestamp.desc(), $table::id.asc()))
+                            .limit(fetch)
+                    } else {
+                        query.order(($table::timestamp.desc(), $table::agent_id.asc(), $table::id.asc())).limit(fetch)
+                    }
+                }
+
+                /// A part of an hour, counted in the records themselves.
+                pub(crate) fn $count<'a>(
+                    account_id: AccountId,
+                    agent: &'a AgentFilter,
+                    (start, end): (i64, i64),
+                ) -> IntoBoxed<'a, Select<$table::table, diesel::dsl::CountStar>, $backend> {
+                    let mut query = $table::table
+                        .select(diesel::dsl::count_star())
+                        .into_boxed()
+                        .filter($table::account_id.eq(account_id.0))
+                        .filter($table::timestamp.ge(start))
+                        .filter($table::timestamp.lt(end));
+                    if let AgentFilter::One(agent_id) = agent {
+                        query = query.filter($table::agent_id.eq(agent_id.as_str()));
+                    }
+                    query
+                }
+            };
+        }
+
+        record_queries!(speedtest_page, speedtest_count, speedtest, SpeedtestRow);
+        record_queries!(traceroute_page, traceroute_count, traceroute, TracerouteRow);
+
+        /// The sum of the counts of one span; null if there are none.
+        pub(crate) fn counted<'a>(
+            account_id: AccountId,
+            kind: RecordKind,
+            agent: &'a AgentFilter,
+            span: CountedSpan,
+        ) -> IntoBoxed<'a, Select<record_count::table, SqlLiteral<Nullable<BigInt>>>, $backend> {
+            let agent_id = match agent {
+                AgentFilter::One(agent_id) => agent_id.as_str(),
+                AgentFilter::All | AgentFilter::Nobody => WHOLE_ACCOUNT,
+            };
+            record_count::table
+                .select(diesel::dsl::sql::<Nullable<BigInt>>("CAST(SUM(count) AS BIGINT)"))
+                .into_boxed()
+                .filter(record_count::account_id.eq(account_id.0))
+                .filter(record_count::kind.eq(kind as i64))
+                .filter(record_count::agent_id.eq(agent_id))
+                .filter(record_count::period.eq(span.period))
+                .filter(record_count::bucket.ge(span.start))
+                .filter(record_count::bucket.lt(span.end))
+        }
+    };
+}
+
+pub(crate) use backend_queries;

@@ -1,0 +1,163 @@
+use astranetmon_auth::{ManageAccount, Operator, Scope};
+use astranetmon_domain::{Account, AccountName, Plan, Timestamp, User, UserEmail};
+use async_trait::async_trait;
+use diesel::prelude::*;
+use diesel::result::{DatabaseErrorKind, Error};
+use diesel::sqlite::SqliteConnection;
+
+use super::{Result, SqliteStorage};
+use crate::repository::{AccountRepository, AuditRepository, NewUser, UserRepository};
+use crate::rows::{AccountRow, AuditRow, NewAccountRow, NewUserRow, UserRow};
+use crate::schema::{account, app_user, audit};
+use crate::{AuditEntry, StorageError};
+
+pub(super) fn record_audit(connection: &mut SqliteConnection, entry: &AuditRow) -> Result<()> {
+    diesel::insert_into(audit::table).values(entry).execute(connection)?;
+    Ok(())
+}
+
+/// Turns a broken uniqueness into [`StorageError::Exists`].
+fn exists(error: Error, what: &'static str) -> StorageError {
+    match error {
+        Error::DatabaseError(DatabaseErrorKind::UniqueViolation, _) => StorageError::Exists { what },
+        error => error.into(),
+    }
+}
+
+#[async_trait]
+impl AccountRepository for SqliteStorage {
+    async fn account_create(
+        &self,
+        operator: &Operator,
+        name: &AccountName,
+        plan: Plan,
+        now: Timestamp,
+    ) -> Result<Account> {
+        let (name, actor) = (name.clone(), format!("system:{}", operator.reason()));
+        self.write(move |connection| {
+            let row = NewAccountRow { name: name.as_str(), plan: plan.as_str(), created_at: now.as_micros() };
+            diesel::insert_into(account::table)
+                .values(&row)
+                .execute(connection)
+                .map_err(|error| exists(error, "an account of that name"))?;
+            let account = find_by_name(connection, &name)?.ok_or(StorageError::Missing { what: "account" })?;
+            let object = format!("account:{}", account.id);
+            record_audit(connection, &AuditRow::by(account.id, actor, "account.create", object, now))?;
+            Ok(account)
+        })
+        .await
+    }
+
+    async fn account_list(&self, _: &Operator) -> Result<Vec<Account>> {
+        self.read(|connection| {
+            let rows = account::table.select(AccountRow::as_select()).order(account::name.asc()).load(connection)?;
+            rows.into_iter().map(AccountRow::into_account).collect()
+        })
+        .await
+    }
+
+    async fn account_find_by_name(&self, _: &Operator, name: &AccountName) -> Result<Option<Account>> {
+        let name = name.clone();
+        self.read(move |connection| find_by_name(connection, &name)).await
+    }
+
+    async fn account_set_plan(
+        &self,
+        scope: &Scope<ManageAccount>,
+        plan: Plan,
+        now: Timestamp,
+    ) -> Result<Option<Account>> {
+        let scope = scope.clone();
+        self.write(move |connection| {
+            let id = scope.account_id();
+            let found = diesel::update(account::table.find(id.0))
+                .set((account::plan.eq(plan.as_str()), account::data_version.eq(account::data_version + 1)))
+                .execute(connection)?;
+            if found == 0 {
+                return Ok(None);
+            }
+            let object = format!("account:{id} plan:{plan}");
+            record_audit(connection, &AuditRow::new(&scope, "account.set_plan", object, now))?;
+            let row = account::table.find(id.0).select(AccountRow::as_select()).first(connection)?;
+            row.into_account().map(Some)
+        })
+        .await
+    }
+}
+
+fn find_by_name(connection: &mut SqliteConnection, name: &AccountName) -> Result<Option<Account>> {
+    let row = account::table
+        .filter(account::name.eq(name.as_str()))
+        .select(AccountRow::as_select())
+        .first(connection)
+        .optional()?;
+    row.map(AccountRow::into_account).transpose()
+}
+
+fn find_by_email(connection: &mut SqliteConnection, email: &UserEmail) -> Result<Option<User>> {
+    let row = app_user::table
+        .filter(app_user::email.eq(email.as_str()))
+        .select(UserRow::as_select())
+        .first(connection)
+        .optional()?;
+    row.map(UserRow::into_user).transpose()
+}
+
+#[async_trait]
+impl UserRepository for SqliteStorage {
+    async fn user_create(&self, scope: &Scope<ManageAccount>, user: &NewUser, now: Timestamp) -> Result<User> {
+        let (scope, user) = (scope.clone(), user.clone());
+        self.write(move |connection| {
+            let row = NewUserRow {
+                account_id: scope.account_id().0,
+                email: user.email.as_str(),
+                role: user.role.as_str(),
+                created_at: now.as_micros(),
+            };
+            diesel::insert_into(app_user::table)
+                .values(&row)
+                .execute(connection)
+                .map_err(|error| exists(error, "a user with that e-mail address"))?;
+            let user = find_by_email(connection, &user.email)?.ok_or(StorageError::Missing { what: "user" })?;
+            let object = format!("user:{}", user.id);
+            record_audit(connection, &AuditRow::new(&scope, "user.create", object, now))?;
+            Ok(user)
+        })
+        .await
+    }
+
+    async fn user_list(&self, scope: &Scope<ManageAccount>) -> Result<Vec<User>> {
+        let account_id = scope.account_id();
+        self.read(move |connection| {
+            let rows = app_user::table
+                .filter(app_user::account_id.eq(account_id.0))
+                .select(UserRow::as_select())
+                .order(app_user::email.asc())
+                .load(connection)?;
+            rows.into_iter().map(UserRow::into_user).collect()
+        })
+        .await
+    }
+
+    async fn user_find_by_email(&self, _: &Operator, email: &UserEmail) -> Result<Option<User>> {
+        let email = email.clone();
+        self.read(move |connection| find_by_email(connection, &email)).await
+    }
+}
+
+#[async_trait]
+impl AuditRepository for SqliteStorage {
+    async fn audit_list(&self, scope: &Scope<ManageAccount>, limit: u32) -> Result<Vec<AuditEntry>> {
+        let account_id = scope.account_id();
+        self.read(move |connection| {
+            let rows = audit::table
+                .filter(audit::account_id.eq(account_id.0))
+                .select(AuditRow::as_select())
+                .order((audit::at.desc(), audit::id.desc()))
+                .limit(i64::from(limit))
+                .load(connection)?;
+            Ok(rows.into_iter().map(AuditRow::into_entry).collect())
+        })
+        .await
+    }
+}

@@ -1,0 +1,124 @@
+//! Opening the file: settings that every connection has, and the checks before the first one.
+
+use std::collections::BTreeSet;
+use std::fs::{File, OpenOptions, TryLockError};
+use std::path::Path;
+use std::time::Duration;
+
+use diesel::connection::SimpleConnection;
+use diesel::prelude::*;
+use diesel::sql_types::Text;
+use diesel::sqlite::SqliteConnection;
+use diesel_migrations::{EmbeddedMigrations, MigrationHarness, embed_migrations};
+
+use crate::StorageError;
+use crate::migrations::{refuse_newer, refuse_older};
+
+const MIGRATIONS: EmbeddedMigrations = embed_migrations!("migrations/sqlite");
+
+/// Before it, two connections that write and checkpoint at once can corrupt a WAL.
+const OLDEST_SQLITE: (u32, u32, u32) = (3, 51, 3);
+
+/// How long a connection waits for another process's lock.
+const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Access {
+    Read,
+    Write,
+}
+
+fn cannot(context: &'static str, source: impl std::error::Error + Send + Sync + 'static) -> StorageError {
+    StorageError::Unavailable { context, source: Some(Box::new(source)) }
+}
+
+/// Opens a connection to an existing file.
+pub(super) fn open(path: &Path, access: Access) -> Result<SqliteConnection, StorageError> {
+    let Some(text) = path.to_str() else {
+        return Err(StorageError::Unusable { reason: "its path is not UTF-8".to_owned() });
+    };
+    let mut connection =
+        SqliteConnection::establish(text).map_err(|error| cannot("opening the database file", error))?;
+    let pragmas = format!(
+        "PRAGMA busy_timeout = {}; PRAGMA auto_vacuum = INCREMENTAL; PRAGMA journal_mode = WAL; \
+         PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON; PRAGMA trusted_schema = OFF; \
+         PRAGMA journal_size_limit = 67108864; PRAGMA query_only = {};",
+        BUSY_TIMEOUT.as_millis(),
+        if access == Access::Read { "ON" } else { "OFF" },
+    );
+    connection.batch_execute(&pragmas).map_err(|error| cannot("preparing the database file", error))?;
+    Ok(connection)
+}
+
+/// Makes the file with rights for its owner only, if it is not there.
+pub(super) fn create_file(path: &Path) -> Result<(), StorageError> {
+    if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
+        std::fs::create_dir_all(folder).map_err(|error| cannot("making the database's folder", error))?;
+    }
+    open_private(path).map(drop).map_err(|error| cannot("making the database file", error))
+}
+
+fn open_private(path: &Path) -> std::io::Result<File> {
+    let mut options = OpenOptions::new();
+    options.read(true).write(true).create(true).truncate(false);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    options.open(path)
+}
+
+/// Takes the lock that one serving process holds on the database, on a file beside it.
+pub(super) fn lock_for_service(path: &Path) -> Result<File, StorageError> {
+    let mut name = path.as_os_str().to_owned();
+    name.push(".lock");
+    let file = open_private(Path::new(&name)).map_err(|error| cannot("making the lock file", error))?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => {
+            Err(StorageError::Unusable { reason: format!("another process is serving {}", path.display()) })
+        }
+        Err(TryLockError::Error(error)) => Err(cannot("locking the database", error)),
+    }
+}
+
+/// Refuses a library that is known to corrupt.
+pub(super) fn check_version(connection: &mut SqliteConnection) -> Result<(), StorageError> {
+    let version: String = diesel::select(diesel::dsl::sql::<Text>("sqlite_version()")).get_result(connection)?;
+    let mut parts = version.split('.').map(|part| part.parse().unwrap_or(0));
+    let mut next = || parts.next().unwrap_or(0);
+    if (next(), next(), next()) < OLDEST_SQLITE {
+        let reason = format!("SQLite {version} can corrupt a write-ahead log: at least 3.51.3 is needed");
+        return Err(StorageError::Unusable { reason });
+    }
+    Ok(())
+}
+
+fn migration_error(error: Box<dyn std::error::Error + Send + Sync>) -> StorageError {
+    StorageError::Internal { context: "migrating", source: Some(error) }
+}
+
+fn embedded() -> Result<BTreeSet<String>, StorageError> {
+    use diesel::migration::MigrationSource;
+    let migrations = MigrationSource::<diesel::sqlite::Sqlite>::migrations(&MIGRATIONS).map_err(migration_error)?;
+    Ok(migrations.iter().map(|migration| migration.name().version().to_string()).collect())
+}
+
+fn applied(connection: &mut SqliteConnection) -> Result<BTreeSet<String>, StorageError> {
+    let versions = connection.applied_migrations().map_err(migration_error)?;
+    Ok(versions.iter().map(ToString::to_string).collect())
+}
+
+/// Refuses a schema that is not the one this program was built for.
+pub(super) fn check_schema(connection: &mut SqliteConnection) -> Result<(), StorageError> {
+    let (applied, embedded) = (applied(connection)?, embedded()?);
+    refuse_newer(&applied, &embedded)?;
+    refuse_older(&applied, &embedded)
+}
+
+/// Runs what is missing, under the exclusive lock of the file; the names of what ran.
+pub(super) fn migrate(connection: &mut SqliteConnection) -> Result<Vec<String>, StorageError> {
+    connection.exclusive_transaction(|connection| {
+        refuse_newer(&applied(connection)?, &embedded()?)?;
+        let versions = connection.run_pending_migrations(MIGRATIONS).map_err(migration_error)?;
+        Ok(versions.iter().map(ToString::to_string).collect())
+    })
+}

@@ -1,0 +1,108 @@
+use astranetmon_auth::{Ingest, ReadMetrics, Scope};
+use astranetmon_domain::{
+    AccountId, MetricColumns, MetricPosition, MetricSample, PageRequest, RecordFilter, Timestamp,
+};
+use async_trait::async_trait;
+use diesel::prelude::*;
+use diesel::sqlite::SqliteConnection;
+
+use super::records::{add_counts, advance_sequence, last_sequence, total};
+use super::{Result, SqliteStorage, queries};
+use crate::counts::{CountDeltas, RecordKind};
+use crate::repository::{Appended, MetricPage, MetricRepository};
+use crate::rows::{MetricReadRow, MetricRow};
+use crate::schema::metric;
+
+#[async_trait]
+impl MetricRepository for SqliteStorage {
+    async fn metric_page(
+        &self,
+        scope: &Scope<ReadMetrics>,
+        filter: &RecordFilter,
+        page: &PageRequest<MetricPosition, 10_000>,
+    ) -> Result<MetricPage> {
+        if filter.is_empty() {
+            return Ok(MetricPage::default());
+        }
+        let (account_id, filter, page) = (scope.account_id(), filter.clone(), page.clone());
+        self.read(move |connection| read_page(connection, account_id, &filter, &page)).await
+    }
+
+    async fn metric_append(
+        &self,
+        scope: &Scope<Ingest>,
+        samples: Vec<MetricSample>,
+        now: Timestamp,
+    ) -> Result<Appended> {
+        if samples.is_empty() {
+            return Ok(Appended::default());
+        }
+        let account_id = scope.account_id();
+        self.write(move |connection| append(connection, account_id, samples, now)).await
+    }
+}
+
+fn read_page(
+    connection: &mut SqliteConnection,
+    account_id: AccountId,
+    filter: &RecordFilter,
+    page: &PageRequest<MetricPosition, 10_000>,
+) -> Result<MetricPage> {
+    let limit = page.limit.rows() as usize;
+    let query = queries::metric_page(account_id, filter, page.after.as_ref(), limit as i64 + 1);
+    let mut columns = MetricColumns::with_capacity(limit.min(1_000));
+    for row in query.load_iter::<MetricReadRow, _>(connection)? {
+        let row = row?;
+        columns.push(&row.agent_id, Timestamp::from_micros(row.timestamp), &row.fixed_values());
+    }
+    let more = columns.len() > limit;
+    columns.truncate(limit);
+    let total = if page.after.is_none() && !more {
+        columns.len() as u64
+    } else {
+        total(connection, account_id, RecordKind::Metric, filter)?
+    };
+    Ok(MetricPage { columns, total, more })
+}
+
+fn append(
+    connection: &mut SqliteConnection,
+    account_id: AccountId,
+    samples: Vec<MetricSample>,
+    now: Timestamp,
+) -> Result<Appended> {
+    let mut appended = Appended::default();
+    let mut deltas = CountDeltas::default();
+    let mut sequence = last_sequence(connection, account_id)?;
+    for sample in samples {
+        let row = MetricRow::new(account_id, &sample.normalized(), now, sequence + 1);
+        let inserted = diesel::insert_into(metric::table).values(&row).on_conflict_do_nothing().execute(connection)?;
+        if inserted == 1 {
+            appended.inserted += 1;
+            deltas.add(&row.agent_id, row.timestamp);
+            sequence += 1;
+        } else if fill(connection, &row)? {
+            appended.filled += 1;
+            sequence += 1;
+        } else {
+            appended.known += 1;
+        }
+    }
+    add_counts(connection, account_id, RecordKind::Metric, &deltas)?;
+    if appended.inserted + appended.filled > 0 {
+        advance_sequence(connection, account_id, sequence)?;
+    }
+    Ok(appended)
+}
+
+/// Fills what is unknown in the stored row of the same key; whether anything was.
+fn fill(connection: &mut SqliteConnection, later: &MetricRow) -> Result<bool> {
+    let key = metric::table.find((later.account_id, &later.agent_id, later.timestamp));
+    let mut stored: MetricRow = key.select(MetricRow::as_select()).first(connection)?;
+    if !stored.fill_from(later) {
+        return Ok(false);
+    }
+    stored.sequence = later.sequence;
+    diesel::update(key).set(&stored).execute(connection)?;
+    Ok(true)
+}

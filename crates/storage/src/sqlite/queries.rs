@@ -1,0 +1,1 @@
+crate::queries::backend_queries!(diesel::sqlite::Sqlite);

@@ -1,0 +1,148 @@
+use astranetmon_auth::{Ingest, ReadTraceroutes, Scope};
+use astranetmon_domain::{PageRequest, RecordFilter, RecordPosition, Timestamp, Traceroute, TracerouteId};
+use async_trait::async_trait;
+use diesel::prelude::*;
+use diesel::sqlite::SqliteConnection;
+
+use super::records::{add_counts, advance_sequence, last_sequence, total};
+use super::{Result, SqliteStorage, queries};
+use crate::counts::{CountDeltas, RecordKind};
+use crate::repository::{Appended, RecordPage, TracerouteRepository};
+use crate::rows::TracerouteRow;
+use crate::schema::traceroute;
+
+#[async_trait]
+impl TracerouteRepository for SqliteStorage {
+    async fn traceroute_page(
+        &self,
+        scope: &Scope<ReadTraceroutes>,
+        filter: &RecordFilter,
+        page: &PageRequest<RecordPosition, 1_000>,
+    ) -> Result<RecordPage<Traceroute>> {
+        if filter.is_empty() {
+            return Ok(RecordPage::default());
+        }
+        let (account_id, filter, page) = (scope.account_id(), filter.clone(), page.clone());
+        self.read(move |connection| {
+            let limit = page.limit.rows() as usize;
+            let query = queries::traceroute_page(account_id, &filter, page.after.as_ref(), limit as i64 + 1);
+            let mut rows: Vec<TracerouteRow> = query.load(connection)?;
+            let more = rows.len() > limit;
+            rows.truncate(limit);
+            let total = if page.after.is_none() && !more {
+                rows.len() as u64
+            } else {
+                total(connection, account_id, RecordKind::Traceroute, &filter)?
+            };
+            let rows = rows.into_iter().map(TracerouteRow::into_traceroute).collect::<Result<_>>()?;
+            Ok(RecordPage { rows, total, more })
+        })
+        .await
+    }
+
+    async fn traceroute_find(&self, scope: &Scope<ReadTraceroutes>, id: TracerouteId) -> Result<Option<Traceroute>> {
+        let account_id = scope.account_id();
+        self.read(move |connection| {
+            let row = traceroute::table
+                .filter(traceroute::account_id.eq(account_id.0))
+                .filter(traceroute::id.eq(id.0.as_bytes().as_slice()))
+                .select(TracerouteRow::as_select())
+                .order(traceroute::agent_id.asc())
+                .first(connection)
+                .optional()?;
+            row.map(TracerouteRow::into_traceroute).transpose()
+        })
+        .await
+    }
+
+    async fn traceroute_append(
+        &self,
+        scope: &Scope<Ingest>,
+        traceroutes: Vec<Traceroute>,
+        now: Timestamp,
+    ) -> Result<Appended> {
+        if traceroutes.is_empty() {
+            return Ok(Appended::default());
+        }
+        let account_id = scope.account_id();
+        self.write(move |connection| {
+            let mut appended = Appended::default();
+            let mut deltas = CountDeltas::default();
+            let mut sequence = last_sequence(connection, account_id)?;
+            for traceroute in traceroutes {
+                let mut row = TracerouteRow::new(account_id, traceroute.normalized(), now, sequence + 1);
+                let before = neighbour(connection, &row, Direction::Before)?;
+                row.path_changed = before.map(|before| before.path_hash != row.path_hash);
+                let inserted =
+                    diesel::insert_into(traceroute::table).values(&row).on_conflict_do_nothing().execute(connection)?;
+                if inserted == 1 {
+                    correct_successor(connection, &row)?;
+                    appended.inserted += 1;
+                    deltas.add(&row.agent_id, row.timestamp);
+                    sequence += 1;
+                } else {
+                    appended.known += 1;
+                }
+            }
+            add_counts(connection, account_id, RecordKind::Traceroute, &deltas)?;
+            if appended.inserted > 0 {
+                advance_sequence(connection, account_id, sequence)?;
+            }
+            Ok(appended)
+        })
+        .await
+    }
+}
+
+enum Direction {
+    Before,
+    After,
+}
+
+struct Neighbour {
+    id: Vec<u8>,
+    path_hash: String,
+    path_changed: Option<bool>,
+}
+
+/// The trace next in time (then id) of the same agent, target and protocol.
+fn neighbour(
+    connection: &mut SqliteConnection,
+    row: &TracerouteRow,
+    direction: Direction,
+) -> Result<Option<Neighbour>> {
+    let same_path = traceroute::table
+        .filter(traceroute::account_id.eq(row.account_id))
+        .filter(traceroute::agent_id.eq(&row.agent_id))
+        .filter(traceroute::target.eq(&row.target))
+        .filter(traceroute::protocol.eq(&row.protocol))
+        .select((traceroute::id, traceroute::path_hash, traceroute::path_changed));
+    let at = row.timestamp;
+    let found: Option<(Vec<u8>, String, Option<bool>)> = match direction {
+        Direction::Before => same_path
+            .filter(traceroute::timestamp.le(at))
+            .filter(traceroute::timestamp.lt(at).or(traceroute::id.lt(&row.id)))
+            .order((traceroute::timestamp.desc(), traceroute::id.desc()))
+            .first(connection)
+            .optional()?,
+        Direction::After => same_path
+            .filter(traceroute::timestamp.ge(at))
+            .filter(traceroute::timestamp.gt(at).or(traceroute::id.gt(&row.id)))
+            .order((traceroute::timestamp.asc(), traceroute::id.asc()))
+            .first(connection)
+            .optional()?,
+    };
+    Ok(found.map(|(id, path_hash, path_changed)| Neighbour { id, path_hash, path_changed }))
+}
+
+/// A late trace becomes the one before of the trace after it.
+fn correct_successor(connection: &mut SqliteConnection, row: &TracerouteRow) -> Result<()> {
+    let Some(after) = neighbour(connection, row, Direction::After)? else { return Ok(()) };
+    let changed = Some(after.path_hash != row.path_hash);
+    if after.path_changed != changed {
+        diesel::update(traceroute::table.find((row.account_id, &after.id, &row.agent_id)))
+            .set(traceroute::path_changed.eq(changed))
+            .execute(connection)?;
+    }
+    Ok(())
+}
