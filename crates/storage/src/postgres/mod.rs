@@ -1,1 +1,129 @@
-//! The shared back end.
+//! The shared back end: PostgreSQL 14 or later, for any number of processes at once.
+//!
+//! Connections come in three lanes that never wait for each other: reads, writes, and the gate that every request
+//! passes first (key look-ups and plan windows). Every call has a deadline; see [`PostgresSettings`].
+
+mod accounts;
+mod agents;
+mod api_keys;
+mod append;
+mod failure;
+mod lane;
+mod maintenance;
+mod metric_insert;
+mod metrics;
+mod migrate;
+mod partition;
+mod paths;
+mod queries;
+mod settings;
+mod speedtests;
+mod tls;
+mod totals;
+mod traceroutes;
+mod windows;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use diesel_async::AsyncPgConnection;
+
+use self::failure::Failure;
+use self::lane::Lane;
+use self::partition::Partitions;
+pub use self::settings::PostgresSettings;
+use crate::StorageError;
+
+type Result<T> = std::result::Result<T, StorageError>;
+
+/// The shared back end. Cheap to clone.
+#[derive(Clone)]
+pub struct PostgresStorage {
+    lanes: Arc<Lanes>,
+}
+
+struct Lanes {
+    reads: Lane,
+    writes: Lane,
+    /// Its commits do not wait for the disk: a crash of the database may forget the last moments of plan windows.
+    gate: Lane,
+    partitions: Partitions,
+    call_deadline: Duration,
+    append_deadline: Duration,
+}
+
+/// What every session of the service is told. The server looks every half second whether its client is still there.
+const SESSION: [(&str, &str); 5] = [
+    ("statement_timeout", "5s"),
+    ("lock_timeout", "2s"),
+    ("idle_in_transaction_session_timeout", "10s"),
+    ("client_connection_check_interval", "500ms"),
+    ("jit", "off"),
+];
+
+impl PostgresStorage {
+    /// Brings the schema up to date; the names of the migrations that ran. Safe when several processes do it at once:
+    /// one works, the others wait for it and find nothing left.
+    ///
+    /// # Errors
+    /// [`StorageError::Unusable`] if the schema is newer than this program or the URL cannot be read,
+    /// [`StorageError::Unavailable`] if the database cannot be reached.
+    pub async fn migrate(settings: &PostgresSettings) -> Result<Vec<String>> {
+        migrate::migrate(settings).await
+    }
+
+    /// Connects to a migrated database.
+    ///
+    /// # Errors
+    /// [`StorageError::Unusable`] if the schema is not this program's or the URL cannot be read,
+    /// [`StorageError::Unavailable`] if the database cannot be reached.
+    pub async fn connect(settings: &PostgresSettings) -> Result<Self> {
+        let endpoint = settings.endpoint()?.with_session(&SESSION);
+        let wait = settings.connection_wait;
+        let gate = endpoint.with_session(&[("synchronous_commit", "off")]);
+        let storage = Self {
+            lanes: Arc::new(Lanes {
+                reads: Lane::new(endpoint.clone(), settings.read_connections, wait)?,
+                writes: Lane::new(endpoint, settings.write_connections, wait)?,
+                gate: Lane::new(gate, settings.gate_connections, wait)?,
+                partitions: Partitions::default(),
+                call_deadline: settings.call_deadline,
+                append_deadline: settings.append_deadline,
+            }),
+        };
+        storage.read("looking at the schema", async |connection| migrate::check(connection).await).await?;
+        Ok(storage)
+    }
+
+    async fn read<T>(
+        &self,
+        context: &'static str,
+        work: impl AsyncFnOnce(&mut AsyncPgConnection) -> std::result::Result<T, Failure>,
+    ) -> Result<T> {
+        self.lanes.reads.call(context, self.lanes.call_deadline, work).await
+    }
+
+    async fn write<T>(
+        &self,
+        context: &'static str,
+        work: impl AsyncFnOnce(&mut AsyncPgConnection) -> std::result::Result<T, Failure>,
+    ) -> Result<T> {
+        self.lanes.writes.call(context, self.lanes.call_deadline, work).await
+    }
+
+    async fn append<T>(
+        &self,
+        context: &'static str,
+        work: impl AsyncFnOnce(&mut AsyncPgConnection) -> std::result::Result<T, Failure>,
+    ) -> Result<T> {
+        self.lanes.writes.call(context, self.lanes.append_deadline, work).await
+    }
+
+    async fn gate<T>(
+        &self,
+        context: &'static str,
+        work: impl AsyncFnOnce(&mut AsyncPgConnection) -> std::result::Result<T, Failure>,
+    ) -> Result<T> {
+        self.lanes.gate.call(context, self.lanes.call_deadline, work).await
+    }
+}

@@ -1,0 +1,58 @@
+//! The binary as an operator meets it.
+
+use std::process::{Command, Output};
+
+fn astranetmon(arguments: &[&str], variables: &[(&str, &str)]) -> Output {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_astranetmon"));
+    command.args(arguments).env_clear().envs(variables.iter().copied());
+    command.output().expect("the binary runs")
+}
+
+fn told(output: &Output) -> (Option<i32>, String) {
+    (output.status.code(), String::from_utf8(output.stderr.clone()).expect("UTF-8"))
+}
+
+#[test]
+fn check_prints_the_configuration_without_secrets_and_serves_nothing() {
+    let output = astranetmon(
+        &["serve", "--check", "--listen", "127.0.0.1:1"],
+        &[("ASTRANETMON_DATABASE_URL", "postgres://u:s3cret@db.example/d")],
+    );
+    assert_eq!(told(&output), (Some(0), String::new()));
+    let shown = String::from_utf8(output.stdout).expect("UTF-8");
+    assert!(shown.contains("listen = \"127.0.0.1:1\" # --listen\n"), "{shown}");
+    assert!(shown.contains("database_url = \"postgres://u:***@db.example/d\" # ASTRANETMON_DATABASE_URL\n"), "{shown}");
+    assert!(!shown.contains("s3cret"), "{shown}");
+}
+
+#[test]
+fn wrong_usage_ends_with_2_and_one_sentence() {
+    for (arguments, variables, sentence) in [
+        (&["serve", "--listen", "0.0.0.0:1"][..], &[][..], "0.0.0.0:1 can be reached from other machines"),
+        (&["serve"], &[("ASTRANETMON_LISEN", "x")], "did you mean ASTRANETMON_LISTEN?"),
+        (&["migrate", "--config", "/nowhere.toml"], &[], "the configuration file /nowhere.toml cannot be read"),
+        (&["serve", "--check", "--tls-cert", "/no.crt", "--tls-key", "/no.key"], &[], "/no.crt cannot be used for TLS"),
+    ] {
+        let (code, error) = told(&astranetmon(arguments, variables));
+        assert_eq!(code, Some(2), "{error}");
+        assert!(error.starts_with("astranetmon: ") && error.contains(sentence), "{error}");
+        assert_eq!(error.lines().count(), 1, "{error}");
+    }
+}
+
+#[test]
+fn failed_work_ends_with_1_and_one_sentence() {
+    let (code, error) = told(&astranetmon(&["account", "list", "--database-url", "sqlite:///nowhere/x.sqlite3"], &[]));
+    assert_eq!(code, Some(1), "{error}");
+    assert!(error.starts_with("astranetmon: there is no database at /nowhere/x.sqlite3"), "{error}");
+    assert_eq!(error.lines().count(), 1, "{error}");
+}
+
+#[test]
+fn help_and_version_end_with_0() {
+    for argument in ["--help", "--version"] {
+        let output = astranetmon(&[argument], &[]);
+        assert_eq!(told(&output), (Some(0), String::new()));
+        assert!(!output.stdout.is_empty());
+    }
+}

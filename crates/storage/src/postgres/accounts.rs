@@ -1,0 +1,175 @@
+use astranetmon_auth::{ManageAccount, Operator, Scope};
+use astranetmon_domain::{Account, AccountName, Plan, Timestamp, User, UserEmail};
+use async_trait::async_trait;
+use diesel::prelude::*;
+use diesel_async::{AsyncConnection, AsyncPgConnection, RunQueryDsl};
+
+use super::failure::Failure;
+use super::{PostgresStorage, Result};
+use crate::repository::{AccountRepository, AuditRepository, NewUser, UserRepository};
+use crate::rows::{AccountRow, AuditRow, NewAccountRow, NewUserRow, UserRow};
+use crate::schema::{account, app_user, audit};
+use crate::{AuditEntry, StorageError};
+
+pub(super) async fn record_audit(
+    connection: &mut AsyncPgConnection,
+    entry: &AuditRow,
+) -> std::result::Result<(), Failure> {
+    diesel::insert_into(audit::table).values(entry).execute(connection).await?;
+    Ok(())
+}
+
+/// Turns a broken uniqueness into [`StorageError::Exists`].
+fn exists(error: diesel::result::Error, what: &'static str) -> Failure {
+    let failure = Failure::from(error);
+    if failure.is_duplicate() { StorageError::Exists { what }.into() } else { failure }
+}
+
+#[async_trait]
+impl AccountRepository for PostgresStorage {
+    async fn account_create(
+        &self,
+        operator: &Operator,
+        name: &AccountName,
+        plan: Plan,
+        now: Timestamp,
+    ) -> Result<Account> {
+        let row = NewAccountRow { name: name.as_str(), plan: plan.as_str(), created_at: now.as_micros() };
+        self.write("creating an account", async |connection| {
+            connection
+                .transaction(async |connection| {
+                    let account = diesel::insert_into(account::table)
+                        .values(&row)
+                        .returning(AccountRow::as_returning())
+                        .get_result(connection)
+                        .await
+                        .map_err(|error| exists(error, "an account of that name"))?
+                        .into_account()?;
+                    let actor = format!("system:{}", operator.reason());
+                    let object = format!("account:{}", account.id);
+                    record_audit(connection, &AuditRow::by(account.id, actor, "account.create", object, now)).await?;
+                    Ok(account)
+                })
+                .await
+        })
+        .await
+    }
+
+    async fn account_list(&self, _: &Operator) -> Result<Vec<Account>> {
+        let rows = self
+            .read("listing accounts", async |connection| {
+                let query = account::table.select(AccountRow::as_select()).order(account::name.asc());
+                Ok(query.load(connection).await?)
+            })
+            .await?;
+        rows.into_iter().map(AccountRow::into_account).collect()
+    }
+
+    async fn account_find_by_name(&self, _: &Operator, name: &AccountName) -> Result<Option<Account>> {
+        let row = self
+            .read("finding an account", async |connection| {
+                let query = account::table.filter(account::name.eq(name.as_str())).select(AccountRow::as_select());
+                Ok(query.first(connection).await.optional()?)
+            })
+            .await?;
+        row.map(AccountRow::into_account).transpose()
+    }
+
+    async fn account_set_plan(
+        &self,
+        scope: &Scope<ManageAccount>,
+        plan: Plan,
+        now: Timestamp,
+    ) -> Result<Option<Account>> {
+        let id = scope.account_id();
+        let row = self
+            .write("changing a plan", async |connection| {
+                connection
+                    .transaction(async |connection| {
+                        let row = diesel::update(account::table.find(id.0))
+                            .set((account::plan.eq(plan.as_str()), account::data_version.eq(account::data_version + 1)))
+                            .returning(AccountRow::as_returning())
+                            .get_result(connection)
+                            .await
+                            .optional()?;
+                        if row.is_some() {
+                            let object = format!("account:{id} plan:{plan}");
+                            record_audit(connection, &AuditRow::new(scope, "account.set_plan", object, now)).await?;
+                        }
+                        Ok::<_, Failure>(row)
+                    })
+                    .await
+            })
+            .await?;
+        row.map(AccountRow::into_account).transpose()
+    }
+}
+
+#[async_trait]
+impl UserRepository for PostgresStorage {
+    async fn user_create(&self, scope: &Scope<ManageAccount>, user: &NewUser, now: Timestamp) -> Result<User> {
+        let row = NewUserRow {
+            account_id: scope.account_id().0,
+            email: user.email.as_str(),
+            role: user.role.as_str(),
+            created_at: now.as_micros(),
+        };
+        self.write("adding a user", async |connection| {
+            connection
+                .transaction(async |connection| {
+                    let user = diesel::insert_into(app_user::table)
+                        .values(&row)
+                        .returning(UserRow::as_returning())
+                        .get_result(connection)
+                        .await
+                        .map_err(|error| exists(error, "a user with that e-mail address"))?
+                        .into_user()?;
+                    let object = format!("user:{}", user.id);
+                    record_audit(connection, &AuditRow::new(scope, "user.create", object, now)).await?;
+                    Ok(user)
+                })
+                .await
+        })
+        .await
+    }
+
+    async fn user_list(&self, scope: &Scope<ManageAccount>) -> Result<Vec<User>> {
+        let rows = self
+            .read("listing users", async |connection| {
+                let query = app_user::table
+                    .filter(app_user::account_id.eq(scope.account_id().0))
+                    .select(UserRow::as_select())
+                    .order(app_user::email.asc());
+                Ok(query.load(connection).await?)
+            })
+            .await?;
+        rows.into_iter().map(UserRow::into_user).collect()
+    }
+
+    async fn user_find_by_email(&self, _: &Operator, email: &UserEmail) -> Result<Option<User>> {
+        let row = self
+            .read("finding a user", async |connection| {
+                let query = app_user::table.filter(app_user::email.eq(email.as_str())).select(UserRow::as_select());
+                Ok(query.first(connection).await.optional()?)
+            })
+            .await?;
+        row.map(UserRow::into_user).transpose()
+    }
+}
+
+#[async_trait]
+impl AuditRepository for PostgresStorage {
+    async fn audit_list(&self, scope: &Scope<ManageAccount>, limit: u32) -> Result<Vec<AuditEntry>> {
+        let rows = self
+            .read("listing the audit log", async |connection| {
+                let query = audit::table
+                    .filter(audit::account_id.eq(scope.account_id().0))
+                    .select(AuditRow::as_select())
+                    .order((audit::at.desc(), audit::id.desc()))
+                    .limit(i64::from(limit));
+                Ok(query.load(connection).await?)
+            })
+            .await?;
+        Ok(rows.into_iter().map(AuditRow::into_entry).collect())
+    }
+}

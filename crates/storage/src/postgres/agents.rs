@@ -1,0 +1,90 @@
+use astranetmon_auth::{Ingest, ReadAgents, Scope};
+use astranetmon_domain::{Agent, AgentId, Timestamp};
+use async_trait::async_trait;
+use diesel::prelude::*;
+use diesel_async::{AsyncConnection, RunQueryDsl};
+
+use super::append::touch_account;
+use super::failure::Failure;
+use super::{PostgresStorage, Result, queries};
+use crate::repository::{AgentPage, AgentRepository, NewAgent};
+use crate::rows::AgentRow;
+use crate::schema::agent;
+
+#[async_trait]
+impl AgentRepository for PostgresStorage {
+    async fn agent_page(
+        &self,
+        scope: &Scope<ReadAgents>,
+        after: Option<(&str, &AgentId)>,
+        limit: Option<u32>,
+    ) -> Result<AgentPage> {
+        let account_id = scope.account_id();
+        let most = limit.map_or(usize::MAX, |limit| limit as usize);
+        self.read("listing agents", async |connection| {
+            let query = queries::agent_page(account_id, after, limit.map(|limit| i64::from(limit) + 1));
+            let mut rows: Vec<AgentRow> = query.load(connection).await?;
+            let more = rows.len() > most;
+            rows.truncate(most);
+            let total = if after.is_none() && !more {
+                rows.len() as u64
+            } else {
+                let count = agent::table.filter(agent::account_id.eq(account_id.0)).count();
+                count.get_result::<i64>(connection).await?.unsigned_abs()
+            };
+            let agents = rows.into_iter().map(AgentRow::into_agent).collect::<Result<_>>()?;
+            Ok(AgentPage { agents, total, more })
+        })
+        .await
+    }
+
+    async fn agent_find(&self, scope: &Scope<ReadAgents>, id: &AgentId) -> Result<Option<Agent>> {
+        let row = self
+            .read("finding an agent", async |connection| {
+                let query = agent::table.find((scope.account_id().0, id.as_str())).select(AgentRow::as_select());
+                Ok(query.first(connection).await.optional()?)
+            })
+            .await?;
+        row.map(AgentRow::into_agent).transpose()
+    }
+
+    async fn agent_upsert(&self, scope: &Scope<Ingest>, new: &NewAgent, now: Timestamp) -> Result<()> {
+        let account_id = scope.account_id();
+        let row = AgentRow::new(account_id, new, now);
+        self.write("writing an agent", async |connection| {
+            connection
+                .transaction(async |connection| {
+                    touch_account(connection, account_id).await?;
+                    diesel::insert_into(agent::table)
+                        .values(&row)
+                        .on_conflict((agent::account_id, agent::id))
+                        .do_update()
+                        .set(row.facts())
+                        .execute(connection)
+                        .await?;
+                    Ok::<_, Failure>(())
+                })
+                .await
+        })
+        .await
+    }
+
+    async fn agent_seen(&self, scope: &Scope<Ingest>, id: &AgentId, seen_at: Timestamp) -> Result<()> {
+        let account_id = scope.account_id();
+        let seen_at = seen_at.as_micros();
+        self.write("noting an agent's report", async |connection| {
+            connection
+                .transaction(async |connection| {
+                    touch_account(connection, account_id).await?;
+                    let behind = agent::table
+                        .filter(agent::account_id.eq(account_id.0))
+                        .filter(agent::id.eq(id.as_str()))
+                        .filter(agent::last_seen_at.is_null().or(agent::last_seen_at.lt(seen_at)));
+                    diesel::update(behind).set(agent::last_seen_at.eq(seen_at)).execute(connection).await?;
+                    Ok::<_, Failure>(())
+                })
+                .await
+        })
+        .await
+    }
+}

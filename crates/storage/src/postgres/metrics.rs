@@ -1,0 +1,144 @@
+use std::collections::hash_map::Entry;
+use std::collections::{HashMap, HashSet};
+
+use astranetmon_auth::{Ingest, ReadMetrics, Scope};
+use astranetmon_domain::{
+    MetricColumns, MetricPosition, MetricSample, NULL, PageRequest, RecordFilter, Timestamp,
+};
+use async_trait::async_trait;
+use diesel_async::{AsyncConnection, AsyncPgConnection, RunQueryDsl};
+use futures_util::TryStreamExt;
+
+use super::append::{add_counts, advance_account, lock_account};
+use super::failure::Failure;
+use super::metric_insert::{MetricInsert, OnKnown};
+use super::totals::total;
+use super::{PostgresStorage, Result, queries};
+use crate::counts::{CountDeltas, RecordKind};
+use crate::rows::MetricReadRow;
+use crate::{Appended, MetricPage, MetricRepository};
+
+#[async_trait]
+impl MetricRepository for PostgresStorage {
+    async fn metric_page(
+        &self,
+        scope: &Scope<ReadMetrics>,
+        filter: &RecordFilter,
+        page: &PageRequest<MetricPosition, 10_000>,
+    ) -> Result<MetricPage> {
+        if filter.is_empty() {
+            return Ok(MetricPage::default());
+        }
+        let account_id = scope.account_id();
+        let limit = page.limit.rows() as usize;
+        self.read("reading metrics", async |connection| {
+            let query = queries::metric_page(account_id, filter, page.after.as_ref(), i64::from(page.limit.rows()) + 1);
+            let mut rows = std::pin::pin!(query.load_stream::<MetricReadRow>(connection).await?);
+            let mut columns = MetricColumns::with_capacity(limit.min(1_024));
+            while let Some(row) = rows.try_next().await? {
+                columns.push(&row.agent_id, Timestamp::from_micros(row.timestamp), &row.fixed_values());
+            }
+            let more = columns.len() > limit;
+            columns.truncate(limit);
+            let total = if page.after.is_none() && !more {
+                columns.len() as u64
+            } else {
+                total(connection, account_id, RecordKind::Metric, filter).await?
+            };
+            Ok(MetricPage { columns, total, more })
+        })
+        .await
+    }
+
+    async fn metric_append(
+        &self,
+        scope: &Scope<Ingest>,
+        samples: Vec<MetricSample>,
+        now: Timestamp,
+    ) -> Result<Appended> {
+        let (samples, repeated) = distinct(samples);
+        if samples.is_empty() {
+            return Ok(repeated);
+        }
+        self.make_partitions("metric", samples.iter().map(|sample| sample.timestamp.as_micros())).await?;
+        let account_id = scope.account_id();
+        self.append("appending metrics", async |connection| {
+            connection
+                .transaction(async |connection| {
+                    let last = lock_account(connection, account_id).await?;
+                    let numbered = || samples.iter().zip(last + 1..);
+                    let mut new = MetricInsert::new(account_id, now, OnKnown::Skip, samples.len());
+                    numbered().for_each(|(sample, sequence)| new.push(sample, sequence));
+                    let inserted = written(connection, new).await?;
+
+                    let mut known = MetricInsert::new(account_id, now, OnKnown::Fill, samples.len() - inserted.len());
+                    for (sample, sequence) in numbered() {
+                        if !inserted.contains(&(sample.agent_id.as_str().to_owned(), sample.timestamp.as_micros())) {
+                            known.push(sample, sequence);
+                        }
+                    }
+                    let filled = if known.is_empty() { 0 } else { written(connection, known).await?.len() };
+
+                    if !inserted.is_empty() {
+                        let mut deltas = CountDeltas::default();
+                        inserted.iter().for_each(|(agent_id, timestamp)| deltas.add(agent_id, *timestamp));
+                        add_counts(connection, account_id, RecordKind::Metric, &deltas).await?;
+                    }
+                    if inserted.len() + filled > 0 {
+                        advance_account(connection, account_id, last + samples.len() as i64).await?;
+                    }
+                    Ok::<_, Failure>(Appended {
+                        inserted: inserted.len() as u64,
+                        filled: repeated.filled + filled as u64,
+                        known: repeated.known + (samples.len() - inserted.len() - filled) as u64,
+                    })
+                })
+                .await
+        })
+        .await
+    }
+}
+
+/// Writes; the keys of the rows that were written.
+async fn written(
+    connection: &mut AsyncPgConnection,
+    insert: MetricInsert<'_>,
+) -> std::result::Result<HashSet<(String, i64)>, Failure> {
+    let keys: Vec<(String, i64)> = insert.get_results(connection).await?;
+    Ok(keys.into_iter().collect())
+}
+
+/// The samples as they are stored, each key once: what came first stays, what comes later fills it. With what became
+/// of the later ones.
+fn distinct(samples: Vec<MetricSample>) -> (Vec<MetricSample>, Appended) {
+    let mut positions = HashMap::with_capacity(samples.len());
+    let mut distinct: Vec<MetricSample> = Vec::with_capacity(samples.len());
+    let mut repeated = Appended::default();
+    for sample in samples {
+        let sample = sample.normalized();
+        match positions.entry((sample.agent_id.clone(), sample.timestamp)) {
+            Entry::Vacant(vacant) => {
+                vacant.insert(distinct.len());
+                distinct.push(sample);
+            }
+            Entry::Occupied(position) => {
+                let first = &mut distinct[*position.get()];
+                let mut values = first.fixed_values();
+                let mut filled = false;
+                for (value, later) in values.iter_mut().zip(sample.fixed_values()) {
+                    if *value == NULL && later != NULL {
+                        *value = later;
+                        filled = true;
+                    }
+                }
+                if filled {
+                    *first = MetricSample::from_fixed_values(sample.agent_id, sample.timestamp, &values);
+                    repeated.filled += 1;
+                } else {
+                    repeated.known += 1;
+                }
+            }
+        }
+    }
+    (distinct, repeated)
+}

@@ -1,0 +1,3 @@
+//! The shared queries, made for PostgreSQL.
+
+crate::queries::backend_queries!(diesel::pg::Pg);
