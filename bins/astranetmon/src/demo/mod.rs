@@ -1,13 +1,20 @@
 //! The demonstration: a data directory, synthetic fleets and a server in one command.
 
+mod accounts;
 mod fleet;
+mod folder;
+mod history;
+mod live;
 mod metrics;
 mod noise;
+mod run;
 mod schedule;
 mod speedtests;
 #[cfg(test)]
 mod tests;
 mod traceroutes;
+
+pub use run::run;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
