@@ -1,9 +1,25 @@
 //! The demonstration: a data directory, synthetic fleets and a server in one command.
 
+mod accounts;
+mod fleet;
+mod folder;
+mod history;
+mod live;
+mod metrics;
+mod noise;
+mod run;
+mod schedule;
+mod speedtests;
+#[cfg(test)]
+mod tests;
+mod traceroutes;
+
+pub use run::run;
+
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
-use crate::{Failure, OutputFormat};
+use crate::OutputFormat;
 
 /// What the demonstration may be told.
 #[derive(Clone, Debug)]
@@ -16,12 +32,4 @@ pub struct DemoOptions {
     pub format: OutputFormat,
     /// Decides the synthetic history.
     pub seed: u64,
-}
-
-/// Runs the demonstration until it is told to stop.
-///
-/// # Errors
-/// A folder that cannot be used, an address that is taken.
-pub async fn run(options: DemoOptions) -> Result<(), Failure> {
-    Err(Failure::failed(format!("the demonstration in {} is not part of this build", options.data.display())))
 }
