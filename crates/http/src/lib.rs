@@ -1,4 +1,4 @@
-//! The AstraNetmon REST API as actix-web scopes.
+//! The `AstraNetmon` REST API as actix-web scopes.
 //!
 //! [`api`] is the API itself, [`health`] what an orchestrator asks; both are mounted in any actix application. Beside
 //! it, one task of the process runs [`run_background`].
@@ -14,6 +14,7 @@ mod fake_storage;
 mod health;
 mod middleware;
 mod mount;
+mod quota_extension;
 mod state;
 #[cfg(test)]
 mod test_service;
@@ -23,6 +24,6 @@ pub use background::run_background;
 pub use error::ApiError;
 pub use extractors::api_app_defaults;
 pub use health::health;
-pub use middleware::{CurrentQuota, RequestId};
+pub use middleware::RequestId;
 pub use mount::{anything_else, api};
 pub use state::{ApiSettings, ApiState};

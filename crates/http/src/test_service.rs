@@ -22,7 +22,8 @@ use tokio::sync::Notify;
 
 use crate::fake_storage::{Ends, FakeStorage};
 use crate::mount::api_with;
-use crate::{ApiSettings, ApiState, Authorized, CurrentQuota, anything_else, health};
+use crate::quota_extension::CurrentQuota;
+use crate::{ApiSettings, ApiState, Authorized, anything_else, health};
 
 /// 2026-11-23T11:26:40Z
 pub(crate) const START: Timestamp = Timestamp::from_seconds(1_795_433_200);

@@ -16,17 +16,8 @@ use crate::endpoints;
 use crate::middleware::credential::Credential;
 use crate::middleware::detached::caught;
 use crate::middleware::{RequestId, quota_headers, request_form};
+use crate::quota_extension::CurrentQuota;
 use crate::state::ApiState;
-
-/// How the calling key stands with its plan, this request included; `None` without a quota. In the extensions of
-/// every request that a key has made.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct CurrentQuota(pub Option<Quota>);
-
-/// What a request needs no credential for.
-fn is_open(path: &str) -> bool {
-    matches!(path, "/api/v1/openapi.json" | "/api/v1/docs") || path.starts_with("/api/v1/docs/")
-}
 
 /// What a key may ask without spending its quota.
 fn is_free(path: &str) -> bool {
@@ -43,7 +34,7 @@ pub(crate) async fn authenticate(
     if let Err(refusal) = request_form::check(&request) {
         return Ok(request.error_response(refusal));
     }
-    if is_open(request.path()) {
+    if !endpoints::needs_credential(request.path()) {
         return behind_the_door(request, &next).await;
     }
     let principal = match identify(&state, &request).await {
