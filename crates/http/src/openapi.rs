@@ -90,7 +90,7 @@ fn frame() -> OpenApi {
 }
 
 /// Name, description, type and example of every response header.
-const HEADERS: [(&str, &str, Type, &str); 11] = [
+const HEADERS: [(&str, &str, Type, &str); 10] = [
     (
         "X-Request-Id",
         "Names this request in the service's log; taken from the caller if well-formed.",
@@ -141,7 +141,6 @@ const HEADERS: [(&str, &str, Type, &str); 11] = [
         "Bearer realm=\"astranetmon\"",
     ),
     ("Allow", "The methods that this path accepts.", Type::String, "GET"),
-    ("Location", "The path without the slash at its end.", Type::String, "../docs"),
 ];
 
 fn header_document((_, description, kind, example): &(&str, &str, Type, &str)) -> Header {
