@@ -9,7 +9,7 @@ use rand::RngExt;
 use tokio::task::JoinSet;
 use tokio::time::sleep;
 
-use crate::support::{Caller, Database, Kind, Server, Wire, alone, count, fleet, now};
+use crate::support::{Caller, Database, Kind, Server, Wire, alone, count, fleet, now, unforeseen};
 
 const HONEST_CALLERS: usize = 16;
 
@@ -35,7 +35,7 @@ async fn storm(kind: Kind) {
     fleet(&office, &stormy, &["one", "two"], 5_000, now(), "stormy", 0).await;
     let (honest_key, stormy_key) = (office.key(&honest).await.secret, office.key(&stormy).await.secret);
     office.close().await;
-    let server = Arc::new(Server::start(&database));
+    let server = Server::start(&database);
 
     let (over, resets) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicUsize::new(0)));
     let mut honest_callers = JoinSet::new();
@@ -56,14 +56,15 @@ async fn storm(kind: Kind) {
     }
     let mut storm = JoinSet::new();
     for _ in 0..stormers {
-        let (over, resets, key, server) =
-            (Arc::clone(&over), Arc::clone(&resets), stormy_key.clone(), Arc::clone(&server));
+        let (over, resets) = (Arc::clone(&over), Arc::clone(&resets));
+        let (key, address) = (stormy_key.clone(), server.address().to_owned());
+        let mut rng = unforeseen();
         storm.spawn(async move {
             while !over.load(Ordering::Relaxed) {
-                let mut wire = Wire::connect(&server).await;
+                let mut wire = Wire::connect(&address).await;
                 // A full send buffer or a server that hung up first is part of the storm.
                 let _ = wire.send_get("/api/v1/metrics?limit=10000", &key).await;
-                let wait = rand::rng().random_range(1..=300);
+                let wait = rng.random_range(1..=300);
                 sleep(Duration::from_millis(wait)).await;
                 wire.reset();
                 resets.fetch_add(1, Ordering::Relaxed);
@@ -78,7 +79,6 @@ async fn storm(kind: Kind) {
     assert!(resets > 2 * stormers, "only {resets} resets: no storm");
     assert!(answered > HONEST_CALLERS * 4, "only {answered} honest answers");
 
-    let server = Arc::into_inner(server).expect("every client has ended");
     let log = server.log();
     let panics: Vec<_> = log.iter().filter(|line| line.to_ascii_lowercase().contains("panic")).collect();
     assert!(panics.is_empty(), "{panics:?}");

@@ -10,7 +10,7 @@ use astranetmon_domain::Plan;
 use reqwest::Method;
 use serde_json::Value;
 
-use crate::support::{Answer, Caller, Database, Kind, Office, Server, fleet, now, record_id};
+use crate::support::{Answer, Caller, Database, Kind, Office, Server, fleet, now, record_id, setting, unforeseen};
 
 const GOLDEN: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/golden/access-matrix.txt");
 
@@ -39,7 +39,7 @@ async fn credentials(office: &Office) -> Vec<Credential> {
         ("no token", Some("Bearer".to_owned())),
         ("malformed", Some("Bearer astra_your_api_key_here".to_owned())),
         ("bad checksum", Some(format!("Bearer {bad_checksum}"))),
-        ("unknown", Some(format!("Bearer {}", ApiKey::generate(&mut rand::rng()).reveal()))),
+        ("unknown", Some(format!("Bearer {}", ApiKey::generate(&mut unforeseen()).reveal()))),
         ("expired", Some(format!("Bearer {}", expired.secret))),
         ("revoked", Some(format!("Bearer {}", revoked.secret))),
     ];
@@ -121,7 +121,7 @@ async fn matrix(kind: Kind) -> String {
 #[tokio::test]
 async fn every_operation_answers_every_credential_as_the_golden_file_says() {
     let sqlite = matrix(Kind::Sqlite).await;
-    if std::env::var_os("UPDATE_GOLDEN").is_some() {
+    if setting("UPDATE_GOLDEN").is_some() {
         std::fs::write(GOLDEN, &sqlite).expect("written");
     }
     let golden = std::fs::read_to_string(GOLDEN).expect("the golden file; UPDATE_GOLDEN=1 writes it");

@@ -7,7 +7,7 @@ use rand::{RngExt, SeedableRng};
 use reqwest::header::HeaderMap;
 use serde_json::Value;
 
-use crate::support::{Answer, Caller, Database, Kind, Server, alone, count, fleet, now, record_id};
+use crate::support::{Answer, Caller, Database, Kind, Server, alone, count, fleet, now, record_id, setting};
 
 const ACCOUNTS: usize = 50;
 /// Every account has agents of these names.
@@ -190,7 +190,7 @@ fn next_of(answer: &Answer) -> String {
 
 async fn nothing_leaks(kind: Kind) {
     let _alone = alone().await;
-    let seed = std::env::var("ASTRANETMON_TEST_SEED").ok().and_then(|seed| seed.parse().ok()).unwrap_or(7);
+    let seed = setting("ASTRANETMON_TEST_SEED").and_then(|seed| seed.parse().ok()).unwrap_or(7);
     println!("ASTRANETMON_TEST_SEED={seed}");
     let mut rng = StdRng::seed_from_u64(seed);
     let database = Database::new(kind).await;

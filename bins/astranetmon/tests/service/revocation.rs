@@ -76,7 +76,8 @@ async fn a_revoked_key_and_a_changed_plan_act_on_all_three_processes() {
     let key = office.key(&account).await;
     let servers = [(); 3].map(|()| Server::start(&database));
 
-    let plan = |plan: &'static str| succeeds(&database, &["account", "set-plan", "changing", plan]);
+    let database = &database;
+    let plan = async |plan: &'static str| succeeds(database, &["account", "set-plan", "changing", plan]).await;
     let unlimited = |answer: &Answer| answer.status == 200 && answer.header("x-ratelimit-limit").is_none();
     let limited = |answer: &Answer| answer.header("x-ratelimit-limit") == Some("100");
     change_acts_everywhere(&servers, &key, plan("starter"), unlimited, limited).await;
@@ -84,7 +85,7 @@ async fn a_revoked_key_and_a_changed_plan_act_on_all_three_processes() {
     change_acts_everywhere(&servers, &key, plan("enterprise"), refused, unlimited).await;
 
     let id = key.id.to_string();
-    let revoke = succeeds(&database, &["key", "revoke", "--account", "changing", &id]);
+    let revoke = async { succeeds(database, &["key", "revoke", "--account", "changing", &id]).await };
     let good = |answer: &Answer| answer.status == 200;
     let bad = |answer: &Answer| {
         answer.status == 401

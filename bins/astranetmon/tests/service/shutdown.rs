@@ -21,7 +21,7 @@ async fn sigterm_lets_requests_in_flight_finish_and_takes_no_new_ones() {
     let mut server = Server::start(&database);
 
     // The key is looked up beforehand, then the query waits for a lock.
-    let mut in_flight = Wire::connect(&server).await;
+    let mut in_flight = Wire::connect(server.address()).await;
     in_flight.send_get("/api/v1/agents", &key).await.expect("sent");
     assert_eq!(in_flight.status().await, Some(200));
     let (mut holder, connection) = tokio_postgres::connect(database.url(), NoTls).await.expect("a connection");
@@ -34,7 +34,7 @@ async fn sigterm_lets_requests_in_flight_finish_and_takes_no_new_ones() {
     server.terminate();
     sleep(Duration::from_millis(300)).await;
     // Whoever still gets a connection is sent away.
-    if let Some(mut late) = Wire::try_connect(&server).await {
+    if let Some(mut late) = Wire::try_connect(server.address()).await {
         let _ = late.send_get("/readyz", &key).await;
         let told = tokio::time::timeout(Duration::from_secs(1), late.status()).await;
         assert!(!matches!(told, Ok(Some(200))), "ready while it stops");
@@ -57,12 +57,12 @@ async fn idle_connections_do_not_hold_a_server_that_ends() {
         let mut server = Server::start(&database);
         let mut idle = Vec::new();
         for _ in 0..8 {
-            let mut wire = Wire::connect(&server).await;
+            let mut wire = Wire::connect(server.address()).await;
             wire.send_get("/api/v1/agents", &key).await.expect("sent");
             assert_eq!(wire.status().await, Some(200));
             idle.push(wire);
         }
-        idle.push(Wire::connect(&server).await);
+        idle.push(Wire::connect(server.address()).await);
         server.terminate();
         let status = server.ended(Duration::from_secs(5)).await;
         assert_eq!(status.code(), Some(0), "{kind:?}");

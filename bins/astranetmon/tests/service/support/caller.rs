@@ -96,13 +96,13 @@ impl Caller {
 pub(crate) struct Wire(TcpStream);
 
 impl Wire {
-    pub(crate) async fn connect(server: &Server) -> Self {
-        Self::try_connect(server).await.expect("a connection")
+    pub(crate) async fn connect(address: &str) -> Self {
+        Self::try_connect(address).await.expect("a connection")
     }
 
     /// `None` if nobody takes the connection.
-    pub(crate) async fn try_connect(server: &Server) -> Option<Self> {
-        TcpStream::connect(server.address()).await.ok().map(Self)
+    pub(crate) async fn try_connect(address: &str) -> Option<Self> {
+        TcpStream::connect(address).await.ok().map(Self)
     }
 
     pub(crate) async fn send_get(&mut self, path: &str, key: &str) -> std::io::Result<()> {

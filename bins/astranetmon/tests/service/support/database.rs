@@ -10,7 +10,7 @@ use astranetmon_storage::sqlite::{SqliteSettings, SqliteStorage};
 use tempfile::TempDir;
 use tokio_postgres::NoTls;
 
-use super::Office;
+use super::{Office, setting};
 
 /// The kinds of database that everything runs on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -46,7 +46,7 @@ impl Database {
     /// In a cluster that all tests share.
     pub(crate) async fn postgres() -> Self {
         static SHARED: LazyLock<(String, Option<Cluster>)> = LazyLock::new(|| {
-            if let Ok(url) = std::env::var("ASTRANETMON_TEST_POSTGRES_URL") {
+            if let Some(url) = setting("ASTRANETMON_TEST_POSTGRES_URL") {
                 return (url, None);
             }
             let cluster = Cluster::start();

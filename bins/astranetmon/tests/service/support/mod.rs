@@ -9,6 +9,8 @@ mod server;
 use std::sync::LazyLock;
 
 use astranetmon_domain::{Clock, SystemClock, Timestamp};
+use rand::SeedableRng;
+use rand::rngs::{StdRng, SysRng};
 use tokio::sync::{Mutex, MutexGuard};
 
 pub(crate) use caller::{Answer, Caller, Wire};
@@ -17,10 +19,20 @@ pub(crate) use database::{Cluster, Database, Kind};
 pub(crate) use records::{Key, Office, fleet, record_id};
 pub(crate) use server::Server;
 
+/// What the one who runs the tests has set.
+#[expect(clippy::disallowed_methods, reason = "the harness leaves no other way to tell a test something")]
+pub(crate) fn setting(name: &str) -> Option<String> {
+    std::env::var(name).ok()
+}
+
 /// `reduced`, or `full` when all counts are asked for.
 pub(crate) fn count(reduced: usize, full: usize) -> usize {
-    let asked = std::env::var("ASTRANETMON_TEST_FULL").is_ok_and(|value| value == "1");
-    if asked { full } else { reduced }
+    if setting("ASTRANETMON_TEST_FULL").as_deref() == Some("1") { full } else { reduced }
+}
+
+/// A source of random numbers that no test repeats.
+pub(crate) fn unforeseen() -> StdRng {
+    StdRng::try_from_rng(&mut SysRng).expect("the operating system has random numbers")
 }
 
 /// Held by a test that loads the machine or measures time.

@@ -9,7 +9,7 @@ use astranetmon_domain::{
 use astranetmon_storage::{NewAgent, Storage};
 use uuid::Uuid;
 
-use super::now;
+use super::{now, unforeseen};
 
 const REASON: &str = "test";
 
@@ -42,7 +42,7 @@ impl Office {
         permissions: PermissionSet,
         expires_at: Option<Timestamp>,
     ) -> Key {
-        let secret = ApiKey::generate(&mut rand::rng());
+        let secret = ApiKey::generate(&mut unforeseen());
         let new = NewApiKey { hash: secret.hash(), hint: secret.hint(), name: "test".to_owned(), permissions, expires_at };
         let record = self.storage.api_key_create(&self.manage(account), &new, now()).await.expect("a key");
         Key { id: record.id, secret: secret.reveal().to_owned() }
