@@ -3,14 +3,13 @@
 use std::io;
 use std::net::SocketAddr;
 use std::num::NonZeroUsize;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use actix_web::dev::{Server, ServerHandle, Service};
-use actix_web::http::{ConnectionType, KeepAlive};
+use actix_web::dev::{Server, ServerHandle};
+use actix_web::http::KeepAlive;
 use actix_web::{App, HttpServer, web};
 use astranetmon_http::ApiState;
+use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
 use crate::Failure;
@@ -52,67 +51,48 @@ impl ServerSettings {
 }
 
 /// A server that accepts connections. Dropping it leaves it running; see [`RunningServer::stop`].
-#[derive(Debug)]
 pub struct RunningServer {
     /// Where it really listens.
     pub addr: SocketAddr,
     /// Stops it without ceremony.
     pub handle: ServerHandle,
-    draining: Arc<AtomicBool>,
-    task: JoinHandle<io::Result<()>>,
+    state: web::Data<ApiState>,
+    accepting: JoinHandle<io::Result<()>>,
+    background: JoinHandle<()>,
+    end_background: oneshot::Sender<()>,
 }
 
 impl RunningServer {
     /// Tells load balancers and clients to go elsewhere, stops accepting, lets requests in flight finish within the
     /// shutdown timeout, and writes what was counted. The storage stays open.
     pub async fn stop(self) {
-        self.draining.store(true, Ordering::Relaxed);
+        self.state.drain();
         self.handle.stop(true).await;
-        // Its result is that of accepting, which has ended as it was told to.
-        let _ = self.task.await;
+        // Their results are those of work that has ended as it was told to.
+        let _ = self.accepting.await;
+        let _ = self.end_background.send(());
+        let _ = self.background.await;
     }
 }
 
-/// Starts a server of the API over `state`.
+/// Starts a server of the API over `state`, and what the process does beside answering.
 ///
 /// # Errors
 /// An address that is taken or may not be used.
 pub async fn start(settings: ServerSettings, state: web::Data<ApiState>) -> Result<RunningServer, Failure> {
-    let draining = Arc::new(AtomicBool::new(false));
-    let app_draining = Arc::clone(&draining);
     let extra = settings.extra;
-    let server = HttpServer::new(move || {
-        let draining = Arc::clone(&app_draining);
-        App::new()
-            .wrap_fn(move |request, service| {
-                let draining = Arc::clone(&draining);
-                let answer = service.call(request);
-                async move {
-                    let mut answer = answer.await?;
-                    // An idle connection that is kept would be cut when the server ends.
-                    if draining.load(Ordering::Relaxed) {
-                        answer.response_mut().head_mut().set_connection_type(ConnectionType::Close);
-                    }
-                    Ok(answer)
-                }
-            })
-            .configure(|services| mount(services, &state))
-            .configure(|services| {
-                if let Some(extra) = extra {
-                    extra(services);
-                }
-            })
-    })
-    .backlog(BACKLOG)
-    .max_connections(MAX_CONNECTIONS_PER_WORKER)
-    .client_request_timeout(REQUEST_HEAD_TIMEOUT)
-    .client_disconnect_timeout(DISCONNECT_TIMEOUT)
-    .tls_handshake_timeout(HANDSHAKE_TIMEOUT)
-    .keep_alive(KeepAlive::Timeout(KEEP_ALIVE))
-    // Otherwise an answer in slices waits 40 ms for an acknowledgement.
-    .tcp_nodelay(true)
-    .shutdown_timeout(whole_seconds(settings.shutdown_timeout))
-    .disable_signals();
+    let served = web::Data::clone(&state);
+    let server = HttpServer::new(move || App::new().configure(|services| mount(services, &served, extra)))
+        .backlog(BACKLOG)
+        .max_connections(MAX_CONNECTIONS_PER_WORKER)
+        .client_request_timeout(REQUEST_HEAD_TIMEOUT)
+        .client_disconnect_timeout(DISCONNECT_TIMEOUT)
+        .tls_handshake_timeout(HANDSHAKE_TIMEOUT)
+        .keep_alive(KeepAlive::Timeout(KEEP_ALIVE))
+        // Otherwise an answer in slices waits 40 ms for an acknowledgement.
+        .tcp_nodelay(true)
+        .shutdown_timeout(whole_seconds(settings.shutdown_timeout))
+        .disable_signals();
     let server = match settings.workers {
         Some(workers) => server.workers(workers.get()),
         None => server,
@@ -124,12 +104,28 @@ pub async fn start(settings: ServerSettings, state: web::Data<ApiState>) -> Resu
     let server = bound.map_err(|error| cannot_listen(settings.listen, &error))?;
     let addr = server.addrs().first().copied().unwrap_or(settings.listen);
     let server: Server = server.run();
-    Ok(RunningServer { addr, handle: server.handle(), draining, task: tokio::spawn(server) })
+    let (end_background, ended) = oneshot::channel();
+    let background = astranetmon_http::run_background(web::Data::clone(&state).into_inner(), async {
+        let _ = ended.await;
+    });
+    Ok(RunningServer {
+        addr,
+        handle: server.handle(),
+        state,
+        accepting: tokio::spawn(server),
+        background: tokio::spawn(background),
+        end_background,
+    })
 }
 
-/// The API's own services.
-fn mount(services: &mut web::ServiceConfig, state: &web::Data<ApiState>) {
-    services.app_data(web::Data::clone(state));
+fn mount(services: &mut web::ServiceConfig, state: &web::Data<ApiState>, extra: Option<fn(&mut web::ServiceConfig)>) {
+    services
+        .service(astranetmon_http::health(web::Data::clone(state)))
+        .service(astranetmon_http::api(web::Data::clone(state)));
+    if let Some(extra) = extra {
+        services.configure(extra);
+    }
+    services.service(astranetmon_http::anything_else(web::Data::clone(state)));
 }
 
 /// Why nobody can listen there, as a sentence.

@@ -44,7 +44,10 @@ fn wrong_usage_ends_with_2_and_one_sentence() {
 fn failed_work_ends_with_1_and_one_sentence() {
     let (code, error) = told(&astranetmon(&["account", "list", "--database-url", "sqlite:///nowhere/x.sqlite3"], &[]));
     assert_eq!(code, Some(1), "{error}");
-    assert!(error.starts_with("astranetmon: there is no database at /nowhere/x.sqlite3"), "{error}");
+    assert!(
+        error.starts_with("astranetmon: the database cannot be used: /nowhere/x.sqlite3 does not exist"),
+        "{error}"
+    );
     assert_eq!(error.lines().count(), 1, "{error}");
 }
 
@@ -55,4 +58,46 @@ fn help_and_version_end_with_0() {
         assert_eq!(told(&output), (Some(0), String::new()));
         assert!(!output.stdout.is_empty());
     }
+}
+
+/// What a successful command printed.
+fn printed(arguments: &[&str], database: &str) -> String {
+    let output = astranetmon(arguments, &[("ASTRANETMON_DATABASE_URL", database)]);
+    assert_eq!(output.status.code(), Some(0), "{arguments:?}: {}", told(&output).1);
+    String::from_utf8(output.stdout).expect("UTF-8")
+}
+
+fn printed_json(arguments: &[&str], database: &str) -> serde_json::Value {
+    serde_json::from_str(&printed(&[arguments, &["--format", "json"]].concat(), database)).expect("JSON")
+}
+
+#[test]
+fn an_operator_manages_accounts_and_keys() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let database = format!("sqlite://{}/d.sqlite3", folder.path().display());
+    assert!(printed(&["migrate"], &database).starts_with("applied "));
+    assert_eq!(printed(&["migrate"], &database), "up to date\n");
+
+    let account = printed_json(&["account", "create", "acme", "--plan", "starter"], &database);
+    assert_eq!((&account["name"], &account["plan"]), (&"acme".into(), &"starter".into()));
+    printed(&["account", "set-plan", "acme", "professional"], &database);
+    assert_eq!(printed_json(&["account", "list"], &database)["accounts"][0]["plan"], "professional");
+
+    let key = printed(&["key", "create", "--account", "acme", "--name", "script"], &database);
+    assert!(astranetmon_auth::ApiKey::parse(key.trim_end()).is_ok(), "{key}");
+    let narrow = ["key", "create", "--account", "acme", "--name", "n", "--permission", "read:metrics"];
+    let narrow = printed_json(&[&narrow[..], &["--expires-in", "90d"]].concat(), &database);
+    assert_eq!(narrow["permissions"], serde_json::json!(["read:metrics"]));
+    assert!(narrow["expires_at"].is_string() && narrow["key"].is_string());
+
+    let id = narrow["id"].to_string();
+    let rolled = printed_json(&["key", "roll", "--account", "acme", &id, "--overlap", "24"], &database);
+    assert_eq!((&rolled["permissions"], &rolled["name"]), (&narrow["permissions"], &narrow["name"]));
+    printed(&["key", "revoke", "--account", "acme", &id], &database);
+    let listed = printed(&["key", "list", "--account", "acme"], &database);
+    assert!(!listed.contains(key.trim_end()) && listed.contains("revoked") && listed.contains("live"), "{listed}");
+
+    let twice =
+        astranetmon(&["account", "create", "acme", "--plan", "starter"], &[("ASTRANETMON_DATABASE_URL", &database)]);
+    assert_eq!(told(&twice), (Some(1), "astranetmon: account exists already\n".to_owned()));
 }

@@ -1,5 +1,6 @@
 //! The explorer page: Swagger UI from inside the binary. Nothing is loaded from elsewhere.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -53,7 +54,10 @@ pub(crate) fn asset(name: &str) -> Option<Asset> {
 
 fn vendored(name: &str) -> Option<Bytes> {
     let file = utoipa_swagger_ui::serve(name, Arc::new(utoipa_swagger_ui::Config::from("openapi.json"))).ok()??;
-    Some(Bytes::from(file.bytes.into_owned()))
+    Some(match file.bytes {
+        Cow::Borrowed(bytes) => Bytes::from_static(bytes),
+        Cow::Owned(bytes) => bytes.into(),
+    })
 }
 
 #[cfg(test)]

@@ -35,7 +35,8 @@ pub(crate) fn api_with(
 /// crate; to be mounted last.
 #[must_use]
 pub fn anything_else(state: web::Data<ApiState>) -> impl HttpServiceFactory + 'static {
-    web::resource("/{path:.*}")
+    // A scope has no pattern of its own: to the log these requests are unmatched.
+    web::scope("")
         .default_service(web::to(not_found))
         .wrap(from_fn(move |request, next| edge(state.clone(), request, next)))
 }

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use actix_web::body::to_bytes;
-use actix_web::dev::Service;
+use actix_web::dev::{HttpServiceFactory, Service};
 use actix_web::http::header::{self, HeaderMap};
 use actix_web::http::{ConnectionType, StatusCode};
 use actix_web::test::{self, TestRequest};
@@ -22,7 +22,8 @@ use tokio::sync::Notify;
 
 use crate::fake_storage::{Ends, FakeStorage};
 use crate::mount::api_with;
-use crate::{ApiSettings, ApiState, Authorized, CurrentQuota, anything_else, health};
+use crate::quota_extension::CurrentQuota;
+use crate::{ApiSettings, ApiState, Authorized, anything_else, health};
 
 /// 2026-11-23T11:26:40Z
 pub(crate) const START: Timestamp = Timestamp::from_seconds(1_795_433_200);
@@ -74,10 +75,7 @@ impl TestService {
     }
 
     pub(crate) async fn start(&self) -> Running {
-        let gate = self.gate.clone();
-        let api = api_with(self.state.clone(), move |config| {
-            config.app_data(gate).configure(handlers);
-        });
+        let api = api_under_test(self.state.clone(), self.gate.clone());
         let app =
             App::new().service(api).service(health(self.state.clone())).service(anything_else(self.state.clone()));
         let app = test::init_service(app).await;
@@ -93,6 +91,13 @@ impl TestService {
             .boxed_local()
         }))
     }
+}
+
+/// `/api` with the handlers below.
+pub(crate) fn api_under_test(state: web::Data<ApiState>, gate: web::Data<Gate>) -> impl HttpServiceFactory + 'static {
+    api_with(state, move |config| {
+        config.app_data(gate).configure(handlers);
+    })
 }
 
 /// The running service: answers as a client would see them, in whatever way they are handed to actix.

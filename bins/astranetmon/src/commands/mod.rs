@@ -16,6 +16,7 @@ use clap::{Args, Parser, Subcommand};
 
 use crate::configuration::{Environment, Flag, Layers, Settings};
 use crate::demo::DemoOptions;
+use crate::storage_choice::Purpose;
 use crate::{Failure, OutputFormat, demo, storage_choice};
 
 /// What the audit log says of this module's work.
@@ -128,7 +129,7 @@ struct Office {
 
 impl Office {
     async fn open(database: &DatabaseArguments, environment: Environment) -> Result<Self, Failure> {
-        let storage = storage_choice::open(&database.settings(environment)?).await?;
+        let storage = storage_choice::open(&database.settings(environment)?, Purpose::Manage).await?;
         Ok(Self { storage, operator: Operator::new(REASON), clock: SystemClock })
     }
 

@@ -10,6 +10,7 @@ use super::DatabaseArguments;
 use crate::configuration::{Environment, Flag, Layers, LogFormat, MetricsListen, Settings};
 use crate::server::{self, ServerSettings};
 use crate::shutdown::StopSignals;
+use crate::storage_choice::Purpose;
 use crate::tls::ReloadingCertificate;
 use crate::{Failure, log, metrics_endpoint, storage_choice};
 
@@ -119,7 +120,7 @@ async fn serve(
             tracing::info!(migration, "schema brought up to date");
         }
     }
-    let storage = storage_choice::open(settings).await?;
+    let storage = storage_choice::open(settings, Purpose::Serve).await?;
     let state = web::Data::new(ApiState::new(Arc::clone(&storage), clock, settings.api()).await?);
     let tls = certificate.as_ref().map(ReloadingCertificate::server_config).transpose()?;
     if let Some(certificate) = certificate {

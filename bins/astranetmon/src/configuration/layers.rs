@@ -175,8 +175,10 @@ fn environment_layers(environment: &Environment) -> Result<Vec<Layer>, Failure> 
             {
                 Some(setting) => (setting, true),
                 None => {
-                    let known = SETTINGS.iter().map(|setting| format!("{PREFIX}{}", setting.variable()));
-                    let hint = did_you_mean(variable, known.chain([CONFIG.to_owned()]));
+                    let known = SETTINGS.iter().map(Setting::variable).chain(["CONFIG".to_owned()]);
+                    let hint = nearest(&flat, known)
+                        .map(|nearest| format!(": did you mean {PREFIX}{nearest}?"))
+                        .unwrap_or_default();
                     return Err(Failure::usage(format!("unknown variable {variable}{hint}")));
                 }
             },

@@ -13,6 +13,7 @@ use std::path::PathBuf;
 use std::str::FromStr;
 
 use astranetmon_http::ApiSettings;
+use astranetmon_storage::postgres::PostgresSettings;
 use serde::{Deserialize, Serialize};
 
 use crate::Failure;
@@ -94,16 +95,18 @@ pub struct SqliteTuning {
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct PostgresTuning {
-    /// Connections of one process.
-    pub pool_size: NonZeroUsize,
-    /// Longest wait for a free connection.
-    pub wait_timeout: Span,
-    /// Longest time to open a connection.
-    pub connect_timeout: Span,
-    /// Longest time to find out whether an idle connection still works.
-    pub recycle_timeout: Span,
-    /// Longest statement.
-    pub statement_timeout: Span,
+    /// Connections for reading measured data.
+    pub read_connections: NonZeroUsize,
+    /// Connections for writing and for managing accounts.
+    pub write_connections: NonZeroUsize,
+    /// Connections for what every request needs first: key look-ups and plan windows.
+    pub gate_connections: NonZeroUsize,
+    /// After this long a call has failed, whatever it waits for.
+    pub call_deadline: Span,
+    /// The same for appends, which may carry thousands of rows.
+    pub append_deadline: Span,
+    /// Longest wait for a connection of the pool, and for a new one to be made.
+    pub connection_wait: Span,
 }
 
 /// Where Prometheus reads.
@@ -161,18 +164,21 @@ impl Default for LimitSettings {
 
 impl Default for SqliteTuning {
     fn default() -> Self {
-        Self { reader_threads: NonZeroUsize::MIN.saturating_add(3) }
+        Self { reader_threads: NonZeroUsize::MIN.saturating_add(1) }
     }
 }
 
 impl Default for PostgresTuning {
     fn default() -> Self {
+        let storage = PostgresSettings::new("");
+        let connections = |number: usize| NonZeroUsize::new(number).unwrap_or(NonZeroUsize::MIN);
         Self {
-            pool_size: NonZeroUsize::MIN.saturating_add(15),
-            wait_timeout: Span::from_secs(1),
-            connect_timeout: Span::from_secs(1),
-            recycle_timeout: Span::from_secs(1),
-            statement_timeout: Span::from_secs(2),
+            read_connections: connections(storage.read_connections),
+            write_connections: connections(storage.write_connections),
+            gate_connections: connections(storage.gate_connections),
+            call_deadline: Span(storage.call_deadline),
+            append_deadline: Span(storage.append_deadline),
+            connection_wait: Span(storage.connection_wait),
         }
     }
 }
@@ -200,10 +206,9 @@ impl Settings {
         }
         let postgres = &self.postgres;
         for (name, span) in [
-            ("postgres.wait_timeout", postgres.wait_timeout),
-            ("postgres.connect_timeout", postgres.connect_timeout),
-            ("postgres.recycle_timeout", postgres.recycle_timeout),
-            ("postgres.statement_timeout", postgres.statement_timeout),
+            ("postgres.call_deadline", postgres.call_deadline),
+            ("postgres.append_deadline", postgres.append_deadline),
+            ("postgres.connection_wait", postgres.connection_wait),
         ] {
             if span.0.is_zero() {
                 return Err(Failure::usage(format!(

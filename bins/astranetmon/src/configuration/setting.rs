@@ -44,11 +44,12 @@ pub const SETTINGS: &[Setting] = &[
     setting("limits.session_requests_per_second", Form::WholeNumber),
     setting("limits.session_burst", Form::WholeNumber),
     setting("sqlite.reader_threads", Form::WholeNumber),
-    setting("postgres.pool_size", Form::WholeNumber),
-    setting("postgres.wait_timeout", Form::Text),
-    setting("postgres.connect_timeout", Form::Text),
-    setting("postgres.recycle_timeout", Form::Text),
-    setting("postgres.statement_timeout", Form::Text),
+    setting("postgres.read_connections", Form::WholeNumber),
+    setting("postgres.write_connections", Form::WholeNumber),
+    setting("postgres.gate_connections", Form::WholeNumber),
+    setting("postgres.call_deadline", Form::Text),
+    setting("postgres.append_deadline", Form::Text),
+    setting("postgres.connection_wait", Form::Text),
 ];
 
 impl Setting {

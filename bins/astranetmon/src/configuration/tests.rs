@@ -78,7 +78,7 @@ fn every_setting_is_read_from_the_environment_under_both_spellings() {
         "log_format" => "json",
         "log_level" => "info,actix_web=warn",
         "tls.cert" | "tls.key" => "/a/file",
-        name if name.ends_with("_timeout") || name.ends_with("_wait") => "7s",
+        name if ["_timeout", "_wait", "_deadline"].iter().any(|end| name.ends_with(end)) => "7s",
         _ => "7",
     };
     for separator in ["_", "__"] {
@@ -98,7 +98,7 @@ fn every_setting_is_read_from_the_environment_under_both_spellings() {
         let settings = configuration.settings;
         assert_eq!(settings.trusted_proxies.len(), 2);
         assert_eq!(settings.workers.map(NonZeroUsize::get), Some(7));
-        assert_eq!(settings.postgres.statement_timeout, Span::from_secs(7));
+        assert_eq!(settings.postgres.call_deadline, Span::from_secs(7));
     }
 }
 
@@ -172,8 +172,8 @@ fn mistakes_are_named_with_the_nearest_setting() {
             "shutdown_timeout (set by ASTRANETMON_SHUTDOWN_TIMEOUT): a length of time is a whole number and one of ms, s, m, h, d, w, such as 10s",
         ),
         (
-            variable("ASTRANETMON_POSTGRES_WAIT_TIMEOUT", "0s"),
-            "postgres.wait_timeout is at least 1ms: without a bound a frozen server hangs us",
+            variable("ASTRANETMON_POSTGRES_CONNECTION_WAIT", "0s"),
+            "postgres.connection_wait is at least 1ms: without a bound a frozen server hangs us",
         ),
         (variable("ASTRANETMON_TLS_CERT", "/a"), "tls.cert and tls.key are set together or not at all"),
     ] {
@@ -205,7 +205,7 @@ fn no_refusal_and_no_printed_configuration_shows_a_password() {
 #[test]
 fn what_is_printed_is_a_file_with_the_same_settings() {
     let file = "public_url = 'https://example.com/'\ntrusted_proxies = ['10.0.0.1', '::/0']\nmetrics_listen = 'off'\n\
-                workers = 3\n[postgres]\nwait_timeout = '250ms'\n";
+                workers = 3\n[postgres]\nconnection_wait = '250ms'\n";
     let first = case(file, &[], &[("--listen", "listen", "127.0.0.1:3")]).read().expect("valid");
     let shown = first.effective();
     assert!(shown.starts_with("listen = \"127.0.0.1:3\" # --listen\n"), "{shown}");

@@ -16,25 +16,29 @@ pub(super) const REASON: &str = "demo";
 const KEY_NAME: &str = "demo";
 
 /// One account a plan, in the order of [`Plan::ALL`], made if absent. `founded_at` is when a new one is made.
-pub(super) async fn accounts(storage: &dyn Storage, founded_at: Timestamp) -> Result<Vec<Account>, Failure> {
+pub(super) async fn accounts(storage: &dyn Storage, founded_at: Timestamp) -> Result<[Account; 3], Failure> {
+    Ok([
+        account(storage, Plan::Starter, founded_at).await?,
+        account(storage, Plan::Professional, founded_at).await?,
+        account(storage, Plan::Enterprise, founded_at).await?,
+    ])
+}
+
+async fn account(storage: &dyn Storage, plan: Plan, founded_at: Timestamp) -> Result<Account, Failure> {
     let operator = Operator::new(REASON);
-    let mut accounts = Vec::with_capacity(Plan::ALL.len());
-    for plan in Plan::ALL {
-        let name: AccountName =
-            account_name(plan).parse().map_err(|error| Failure::caused("an account of the demonstration", &error))?;
-        accounts.push(match storage.account_find_by_name(&operator, &name).await? {
-            Some(account) => account,
-            None => storage.account_create(&operator, &name, plan, founded_at).await?,
-        });
+    let name: AccountName =
+        account_name(plan).parse().map_err(|error| Failure::caused("an account of the demonstration", &error))?;
+    match storage.account_find_by_name(&operator, &name).await? {
+        Some(account) => Ok(account),
+        None => Ok(storage.account_create(&operator, &name, plan, founded_at).await?),
     }
-    Ok(accounts)
 }
 
 /// The kept keys where all of them work, else new ones; the demonstration's keys before them are revoked.
 pub(super) async fn keys(
     storage: &dyn Storage,
     folder: &DemoFolder,
-    accounts: &[Account],
+    accounts: &[Account; 3],
     now: Timestamp,
 ) -> Result<DemoKeys, Failure> {
     if let Some(kept) = folder.keys()?
@@ -42,18 +46,19 @@ pub(super) async fn keys(
     {
         return Ok(kept);
     }
-    let mut keys = DemoKeys { starter: String::new(), professional: String::new(), enterprise: String::new() };
-    for (account, plan) in accounts.iter().zip(Plan::ALL) {
-        let key = replace_key(storage, account, now).await?;
-        *key_of(&mut keys, plan) = key.reveal().to_owned();
-    }
+    let [starter, professional, enterprise] = accounts;
+    let keys = DemoKeys {
+        starter: replace_key(storage, starter, now).await?.reveal().to_owned(),
+        professional: replace_key(storage, professional, now).await?.reveal().to_owned(),
+        enterprise: replace_key(storage, enterprise, now).await?.reveal().to_owned(),
+    };
     folder.keep_keys(&keys)?;
     Ok(keys)
 }
 
 async fn all_work(
     storage: &dyn Storage,
-    accounts: &[Account],
+    accounts: &[Account; 3],
     keys: &DemoKeys,
     now: Timestamp,
 ) -> Result<bool, Failure> {
@@ -91,12 +96,4 @@ async fn replace_key(storage: &dyn Storage, account: &Account, now: Timestamp) -
     };
     storage.api_key_create(&scope, &new, now).await?;
     Ok(key)
-}
-
-const fn key_of(keys: &mut DemoKeys, plan: Plan) -> &mut String {
-    match plan {
-        Plan::Starter => &mut keys.starter,
-        Plan::Professional => &mut keys.professional,
-        Plan::Enterprise => &mut keys.enterprise,
-    }
 }

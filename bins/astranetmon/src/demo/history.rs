@@ -2,7 +2,6 @@
 
 use std::io::IsTerminal;
 
-use astranetmon_auth::{Ingest, Scope};
 use astranetmon_domain::{MetricSample, Speedtest, Timestamp, Traceroute};
 use astranetmon_storage::Storage;
 use indicatif::{ProgressBar, ProgressStyle};
@@ -41,12 +40,7 @@ pub(super) async fn load(
     (start, end): (Timestamp, Timestamp),
     format: OutputFormat,
 ) -> Result<(), Failure> {
-    for fleet in fleets {
-        let scope: Scope<Ingest> = fleet.scope();
-        for agent in &fleet.agents {
-            storage.agent_upsert(&scope, &agent.new_agent(end), start).await?;
-        }
-    }
+    register(storage, fleets, end, start).await?;
     let (batches, mut made) = mpsc::channel(BATCHES_AHEAD);
     let agents: Vec<_> = fleets
         .iter()
@@ -81,6 +75,21 @@ pub(super) async fn load(
             if let Some(seen) = last_seen(agent, start, end) {
                 storage.agent_seen(&fleet.scope(), &agent.id, seen).await?;
             }
+        }
+    }
+    Ok(())
+}
+
+/// Adds the agents, or renews what they say of themselves, as it is at the time `at`.
+pub(super) async fn register(
+    storage: &dyn Storage,
+    fleets: &[Fleet],
+    at: Timestamp,
+    now: Timestamp,
+) -> Result<(), Failure> {
+    for fleet in fleets {
+        for agent in &fleet.agents {
+            storage.agent_upsert(&fleet.scope(), &agent.new_agent(at), now).await?;
         }
     }
     Ok(())

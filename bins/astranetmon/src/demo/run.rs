@@ -1,6 +1,7 @@
 //! The command: a folder, three accounts, a week of history, a server, and agents that go on.
 
-use std::net::SocketAddr;
+use std::io::Write;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -14,6 +15,7 @@ use super::DemoOptions;
 use super::accounts::{accounts, keys};
 use super::fleet::fleet;
 use super::folder::{DemoFolder, DemoKeys, HistoryProgress};
+use super::history::{load, register};
 use super::live::{Fleet, HostReporter, report_fleets};
 use super::schedule::WEEK_SECONDS;
 use crate::configuration::{LogFormat, Settings};
@@ -94,17 +96,17 @@ async fn serve(
     let continues = before.is_some_and(|before| before.loaded);
     if !continues {
         folder.keep_history_progress(HistoryProgress { seed, loaded: false })?;
-        super::history::load(storage.as_ref(), &fleets, history, options.format).await?;
+        load(storage.as_ref(), &fleets, history, options.format).await?;
         folder.keep_history_progress(HistoryProgress { seed, loaded: true })?;
-    } else if seed != options.seed {
-        eprintln!("astranetmon: this folder's fleets were made with seed {seed}, so they go on with it");
+    } else {
+        if seed != options.seed {
+            eprintln!("astranetmon: this folder's fleets were made with seed {seed}, so they go on with it");
+        }
+        register(storage.as_ref(), &fleets, started_at, started_at).await?;
     }
     let keys = keys(storage.as_ref(), folder, &accounts, started_at).await?;
 
-    let enterprise = accounts.iter().find(|account| account.plan == Plan::Enterprise);
-    let enterprise = enterprise.ok_or_else(|| {
-        Failure::failed("the account demo-enterprise has another plan: remove the folder or set its plan back")
-    })?;
+    let [_, _, enterprise] = &accounts;
     let host = HostReporter::new(storage.as_ref(), enterprise.id, started_at).await?;
     let state = ApiState::new(Arc::clone(storage), Arc::clone(&clock), ApiSettings::default()).await?;
     let server = server::start(ServerSettings::plain(options.listen), web::Data::new(state)).await?;
@@ -120,11 +122,13 @@ async fn serve(
         )),
         tokio::spawn(host.run(Arc::clone(storage), clock, stopped)),
     ];
-    print!("{}", announcement(options.format, server.addr, &keys));
+    let announcement = announcement(options.format, server.addr, &keys);
+    // Whoever closed standard output does not want to know.
+    let _ = std::io::stdout().write_all(announcement.as_bytes());
     Ok(Demonstration { server, reporters, stop })
 }
 
-fn fleets(seed: u64, accounts: &[Account]) -> Result<Vec<Fleet>, Failure> {
+fn fleets(seed: u64, accounts: &[Account; 3]) -> Result<Vec<Fleet>, Failure> {
     let each = accounts.iter().zip(Plan::ALL).map(|(account, plan)| {
         let agents = fleet(seed, plan).map_err(|error| Failure::caused("a synthetic fleet", &error))?;
         Ok(Fleet { account: account.id, agents })
@@ -133,7 +137,11 @@ fn fleets(seed: u64, accounts: &[Account]) -> Result<Vec<Fleet>, Failure> {
 }
 
 /// What standard output says once the server serves.
-fn announcement(format: OutputFormat, addr: SocketAddr, keys: &DemoKeys) -> String {
+fn announcement(format: OutputFormat, mut addr: SocketAddr, keys: &DemoKeys) -> String {
+    if addr.ip().is_unspecified() {
+        // Every address is one to listen on, not one to ask.
+        addr.set_ip(IpAddr::V4(Ipv4Addr::LOCALHOST));
+    }
     let url = format!("http://{addr}");
     match format {
         OutputFormat::Json => format!("{}\n", serde_json::json!({ "url": url, "keys": keys })),
@@ -179,6 +187,7 @@ mod tests {
         let addr = SocketAddr::from(([127, 0, 0, 1], 8080));
         let json = announcement(OutputFormat::Json, addr, &keys);
         assert_eq!(json.lines().count(), 1);
+        assert!(announcement(OutputFormat::Json, SocketAddr::from(([0, 0, 0, 0], 8080)), &keys) == json);
         let value: serde_json::Value = serde_json::from_str(&json).expect("JSON");
         assert_eq!(value["url"], "http://127.0.0.1:8080");
         assert_eq!(value["keys"]["professional"], "astra_p");

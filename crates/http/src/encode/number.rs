@@ -5,71 +5,79 @@
 /// Length of the longest number: a sign, 19 digits and a point, or 20 digits.
 pub(super) const LONGEST: usize = 21;
 
-/// 8 digits of a number below 10^8 as ASCII, the first digit in the lowest byte.
-///
-/// Splits into halves, quarters and digits in parallel lanes of one word, each division by a multiplication with the
-/// reciprocal (Paul Khuong, "How to print integers really fast").
-const fn eight_digits(value: u64) -> u64 {
-    let (high, low) = (value / 10_000, value % 10_000);
-    let halves = high | (low << 32);
-    let hundreds = ((halves * 10_486) >> 20) & 0x0000_007f_0000_007f;
-    let pairs = hundreds | ((halves - 100 * hundreds) << 16);
-    let tens = ((pairs * 103) >> 10) & 0x000f_000f_000f_000f;
-    let digits = tens | ((pairs - 10 * tens) << 8);
-    digits + 0x3030_3030_3030_3030
+/// The four digits of every number below 10,000: one look-up writes what four divisions would.
+static FOUR_DIGITS: [[u8; 4]; 10_000] = {
+    let mut texts = [[b'0'; 4]; 10_000];
+    let mut value = 0;
+    while value < texts.len() {
+        let (mut rest, mut at) = (value, 4);
+        while at > 0 {
+            at -= 1;
+            texts[value][at] += (rest % 10) as u8;
+            rest /= 10;
+        }
+        value += 1;
+    }
+    texts
+};
+
+/// A number below 10^4, with leading zeros.
+#[inline]
+fn four(buffer: &mut [u8], at: usize, value: u64) -> usize {
+    buffer[at..at + 4].copy_from_slice(&FOUR_DIGITS[value as usize]);
+    at + 4
 }
 
-/// A number below 10^8, without leading zeros.
-fn below_hundred_million(buffer: &mut [u8], at: usize, value: u64) -> usize {
-    let digits = eight_digits(value);
-    // The last digit stays even if it is zero.
-    let zeros = ((digits - 0x3030_3030_3030_3030) | (1 << 56)).trailing_zeros() as usize / 8;
-    buffer[at..at + 8].copy_from_slice(&(digits >> (8 * zeros)).to_le_bytes());
-    at + 8 - zeros
-}
-
-fn all_eight(buffer: &mut [u8], at: usize, value: u64) -> usize {
-    buffer[at..at + 8].copy_from_slice(&eight_digits(value).to_le_bytes());
-    at + 8
+/// A number below 10^4, without leading zeros.
+#[inline]
+fn up_to_four(buffer: &mut [u8], at: usize, value: u64) -> usize {
+    let length = 1 + usize::from(value >= 10) + usize::from(value >= 100) + usize::from(value >= 1_000);
+    let digits = u32::from_le_bytes(FOUR_DIGITS[value as usize]) >> (8 * (4 - length));
+    buffer[at..at + 4].copy_from_slice(&digits.to_le_bytes());
+    at + length
 }
 
 /// A whole number.
+#[inline]
 pub(super) fn unsigned(buffer: &mut [u8], at: usize, value: u64) -> usize {
-    const SPLIT: u64 = 100_000_000;
-    if value < SPLIT {
-        return below_hundred_million(buffer, at, value);
+    if value < 10_000 {
+        return up_to_four(buffer, at, value);
     }
-    let (high, low) = (value / SPLIT, value % SPLIT);
-    let at = if high < SPLIT {
-        below_hundred_million(buffer, at, high)
-    } else {
-        let at = below_hundred_million(buffer, at, high / SPLIT);
-        all_eight(buffer, at, high % SPLIT)
-    };
-    all_eight(buffer, at, low)
+    let (rest, last) = (value / 10_000, value % 10_000);
+    let at = if rest < 10_000 { up_to_four(buffer, at, rest) } else { large(buffer, at, rest) };
+    four(buffer, at, last)
 }
 
+fn large(buffer: &mut [u8], at: usize, value: u64) -> usize {
+    let (rest, last) = (value / 10_000, value % 10_000);
+    let at = if rest < 10_000 { up_to_four(buffer, at, rest) } else { large(buffer, at, rest) };
+    four(buffer, at, last)
+}
+
+#[inline]
 fn sign(buffer: &mut [u8], at: usize, value: i64) -> usize {
     buffer[at] = b'-';
     at + usize::from(value < 0)
 }
 
 /// A whole number with a sign.
+#[inline]
 pub(super) fn integer(buffer: &mut [u8], at: usize, value: i64) -> usize {
     let at = sign(buffer, at, value);
     unsigned(buffer, at, value.unsigned_abs())
 }
 
 /// A number of `DECIMALS` decimals, kept as a whole number of its last one; all decimals are written.
+#[inline]
 pub(super) fn fixed<const DECIMALS: usize>(buffer: &mut [u8], at: usize, value: i64) -> usize {
     let scale = const { 10u64.pow(DECIMALS as u32) };
     let at = sign(buffer, at, value);
     let value = value.unsigned_abs();
     let at = unsigned(buffer, at, value / scale);
-    // The decimals are the last of eight digits.
-    let decimals = eight_digits(value % scale) >> (8 * (8 - DECIMALS));
-    buffer[at] = b'.';
-    buffer[at + 1..at + 9].copy_from_slice(&decimals.to_le_bytes());
+    // The decimals are the last of four digits; the point takes the place of what stands before them.
+    let decimals = u32::from_le_bytes(FOUR_DIGITS[(value % scale) as usize]) >> (8 * (4 - DECIMALS));
+    let text = u64::from(decimals) << 8 | u64::from(b'.');
+    buffer[at..at + 8].copy_from_slice(&text.to_le_bytes());
     at + 1 + DECIMALS
 }
 

@@ -40,10 +40,6 @@ impl AccessLog {
         &self.request_id
     }
 
-    pub(crate) fn route(&self) -> &str {
-        &self.route
-    }
-
     /// Writes the line and counts. `request` is missing if a panic took it.
     pub(crate) fn end(self, state: &ApiState, request: Option<&actix_web::HttpRequest>, response: &HttpResponse) {
         let micros = (state.clock.now().as_micros() - self.begun_at.as_micros()).max(0);

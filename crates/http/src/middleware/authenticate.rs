@@ -14,18 +14,10 @@ use crate::ApiError;
 use crate::client_address::client_address;
 use crate::endpoints;
 use crate::middleware::credential::Credential;
-use crate::middleware::{quota_headers, request_form};
+use crate::middleware::detached::caught;
+use crate::middleware::{RequestId, quota_headers, request_form};
+use crate::quota_extension::CurrentQuota;
 use crate::state::ApiState;
-
-/// How the calling key stands with its plan, this request included; `None` without a quota. In the extensions of
-/// every request that a key has made.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct CurrentQuota(pub Option<Quota>);
-
-/// What a request needs no credential for.
-fn is_open(path: &str) -> bool {
-    matches!(path, "/api/v1/openapi.json" | "/api/v1/docs") || path.starts_with("/api/v1/docs/")
-}
 
 /// What a key may ask without spending its quota.
 fn is_free(path: &str) -> bool {
@@ -42,7 +34,7 @@ pub(crate) async fn authenticate(
     if let Err(refusal) = request_form::check(&request) {
         return Ok(request.error_response(refusal));
     }
-    if is_open(request.path()) {
+    if !endpoints::needs_credential(request.path()) {
         return behind_the_door(request, &next).await;
     }
     let principal = match identify(&state, &request).await {
@@ -51,17 +43,28 @@ pub(crate) async fn authenticate(
     };
     let admission = admit(&state, &principal, is_free(request.path())).await;
     request.extensions_mut().insert(Arc::new(Principal::Key(KeyPrincipal::clone(&principal))));
-    let mut response = match admission.refusal {
-        Some(refusal) => request.error_response(refusal),
+    let answer = match admission.refusal {
+        Some(refusal) => Ok(request.error_response(refusal)),
         None => {
             request.extensions_mut().insert(CurrentQuota(admission.quota));
-            behind_the_door(request, &next).await?
+            behind_the_door(request, &next).await
         }
     };
-    if let Some(quota) = &admission.quota {
-        quota_headers::insert(response.headers_mut(), quota, state.clock.now());
+    let Some(quota) = admission.quota else { return answer };
+    let now = state.clock.now();
+    match answer {
+        Ok(mut response) => {
+            quota_headers::insert(response.headers_mut(), &quota, now);
+            Ok(response)
+        }
+        Err(mut error) => {
+            error.add_response_mapper(move |mut response| {
+                quota_headers::insert(response.headers_mut(), &quota, now);
+                response
+            });
+            Err(error)
+        }
     }
-    Ok(response)
 }
 
 async fn behind_the_door(request: ServiceRequest, next: &Next<BoxBody>) -> Result<ServiceResponse, Error> {
@@ -72,7 +75,10 @@ async fn behind_the_door(request: ServiceRequest, next: &Next<BoxBody>) -> Resul
     {
         return Ok(request.error_response(ApiError::MethodNotAllowed { allow: allow.to_owned() }));
     }
-    next.call(request).await
+    let request_id = request.extensions().get::<RequestId>().cloned();
+    let request_id = request_id.unwrap_or_else(|| RequestId::of(request.headers()));
+    // Caught here already, while it is known what else the answer carries.
+    caught(request_id, async { next.call(request).await }).await
 }
 
 /// Who is calling. A bearer token decides alone, even beside a good session.

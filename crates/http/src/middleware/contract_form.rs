@@ -1,6 +1,6 @@
-use actix_web::HttpResponse;
 use actix_web::body::{BodySize, MessageBody};
 use actix_web::http::header::{self, HeaderMap, HeaderValue};
+use actix_web::{Error, HttpResponse};
 
 use crate::ApiError;
 
@@ -42,6 +42,15 @@ pub(crate) fn contract_form(response: HttpResponse, wants_problem: bool) -> Http
             let response = HttpResponse::from_error(error);
             if wants_problem { as_problem(response, body) } else { response }
         }
+    }
+}
+
+/// The same for an error that no answer has been made of; what inner layers add to its answer stays.
+pub(crate) fn error_in_contract_form(error: Error, wants_problem: bool) -> HttpResponse {
+    match error.as_error::<ApiError>() {
+        Some(own) if wants_problem => as_problem(error.error_response(), own.problem_body()),
+        Some(_) => error.error_response(),
+        None => contract_form(HttpResponse::from_error(error), wants_problem),
     }
 }
 

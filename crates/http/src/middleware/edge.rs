@@ -7,7 +7,7 @@ use actix_web::{Error, HttpMessage, HttpResponse, web};
 
 use crate::ApiError;
 use crate::middleware::access_log::AccessLog;
-use crate::middleware::contract_form::{contract_form, wants_problem};
+use crate::middleware::contract_form::{contract_form, error_in_contract_form, wants_problem};
 use crate::middleware::detached::{caught, detached};
 use crate::middleware::request_id::X_REQUEST_ID;
 use crate::middleware::{RequestId, safety_headers};
@@ -23,37 +23,26 @@ pub(crate) async fn edge(
     let request_id = RequestId::of(request.headers());
     let wants_problem = wants_problem(request.headers());
     let log = AccessLog::begin(&state, &request, request_id.clone());
-    request.extensions_mut().insert(request_id);
+    request.extensions_mut().insert(request_id.clone());
     let work = async move {
-        match caught(async { next.call(request).await }).await {
-            Ok(Ok(response)) => {
+        match caught(request_id, async { next.call(request).await }).await {
+            Ok(response) => {
                 let (request, response) = response.into_parts();
                 let response = finished(&state, log.request_id(), contract_form(response, wants_problem));
                 log.end(&state, Some(&request), &response);
                 Ok(ServiceResponse::new(request, response))
             }
-            Ok(Err(error)) => Err(without_request(&state, log, error, wants_problem)),
-            Err(panicked) => {
-                tracing::error!(
-                    request_id = log.request_id().as_str(),
-                    route = log.route(),
-                    panic = panicked.message,
-                    "a request panicked"
-                );
-                Err(without_request(&state, log, ApiError::Internal.into(), wants_problem))
+            Err(error) => {
+                let response = error_in_contract_form(error, wants_problem);
+                let response = finished(&state, log.request_id(), response);
+                log.end(&state, None, &response);
+                // A panic took the request, and without it actix takes an answer only as an error.
+                Err(InternalError::from_response("answered without its request", response).into())
             }
         }
     };
     // The work is lost only if this worker stops, and nobody is left to read the answer then.
     detached(work).await.unwrap_or_else(|_| Err(ApiError::Unavailable.into()))
-}
-
-/// actix takes an answer without its request only as an error.
-fn without_request(state: &ApiState, log: AccessLog, error: Error, wants_problem: bool) -> Error {
-    let response = contract_form(HttpResponse::from_error(error), wants_problem);
-    let response = finished(state, log.request_id(), response);
-    log.end(state, None, &response);
-    InternalError::from_response("answered without its request", response).into()
 }
 
 fn finished(state: &ApiState, request_id: &RequestId, mut response: HttpResponse) -> HttpResponse {

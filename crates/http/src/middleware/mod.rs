@@ -12,7 +12,6 @@ mod request_form;
 mod request_id;
 mod safety_headers;
 
-pub use authenticate::CurrentQuota;
 pub(crate) use authenticate::authenticate;
 pub(crate) use edge::edge;
 pub use request_id::RequestId;

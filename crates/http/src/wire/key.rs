@@ -34,25 +34,25 @@ impl From<Plan> for PlanName {
 pub(crate) enum PermissionName {
     /// Agents.
     #[serde(rename = "read:agents")]
-    ReadAgents,
+    Agents,
     /// Metrics.
     #[serde(rename = "read:metrics")]
-    ReadMetrics,
+    Metrics,
     /// Speed tests.
     #[serde(rename = "read:speedtests")]
-    ReadSpeedtests,
+    Speedtests,
     /// Traceroutes.
     #[serde(rename = "read:traceroutes")]
-    ReadTraceroutes,
+    Traceroutes,
 }
 
 impl From<Permission> for PermissionName {
     fn from(permission: Permission) -> Self {
         match permission {
-            Permission::ReadAgents => Self::ReadAgents,
-            Permission::ReadMetrics => Self::ReadMetrics,
-            Permission::ReadSpeedtests => Self::ReadSpeedtests,
-            Permission::ReadTraceroutes => Self::ReadTraceroutes,
+            Permission::ReadAgents => Self::Agents,
+            Permission::ReadMetrics => Self::Metrics,
+            Permission::ReadSpeedtests => Self::Speedtests,
+            Permission::ReadTraceroutes => Self::Traceroutes,
         }
     }
 }

@@ -68,9 +68,7 @@ impl Failure {
         let temporary = connection_lost || self.is_temporary();
         match self {
             Self::Decided(error) => error,
-            Self::Database(error) if temporary => {
-                StorageError::Unavailable { context, source: Some(Box::new(error)) }
-            }
+            Self::Database(error) if temporary => StorageError::Unavailable { context, source: Some(Box::new(error)) },
             Self::Database(error) => StorageError::Internal { context, source: Some(Box::new(error)) },
         }
     }

@@ -48,8 +48,11 @@ impl Lane {
                     if idle < TRUSTED_IDLE {
                         return Ok(());
                     }
-                    let answer = timeout(wait / 2, diesel::select(diesel::dsl::sql::<diesel::sql_types::Integer>("1"))
-                        .get_result::<i32>(connection));
+                    let answer = timeout(
+                        wait / 2,
+                        diesel::select(diesel::dsl::sql::<diesel::sql_types::Integer>("1"))
+                            .get_result::<i32>(connection),
+                    );
                     match answer.await {
                         Ok(Ok(_)) => Ok(()),
                         Ok(Err(error)) => Err(HookError::Backend(PoolError::QueryError(error))),
@@ -71,7 +74,8 @@ impl Lane {
         deadline: Duration,
         work: impl AsyncFnOnce(&mut AsyncPgConnection) -> Result<T, Failure>,
     ) -> Result<T, StorageError> {
-        let away = |source: Option<Box<dyn std::error::Error + Send + Sync>>| StorageError::Unavailable { context, source };
+        let away =
+            |source: Option<Box<dyn std::error::Error + Send + Sync>>| StorageError::Unavailable { context, source };
         if !self.breaker.admits(Instant::now()) {
             return Err(away(None));
         }
@@ -120,7 +124,8 @@ pub(super) async fn establish(endpoint: &Endpoint, wait: Duration) -> Result<Asy
     let connecting = async {
         match &endpoint.tls {
             Some(tls) => {
-                let (client, connection) = endpoint.config.connect(tls.connector()).await.map_err(|error| bad(&error))?;
+                let (client, connection) =
+                    endpoint.config.connect(tls.connector()).await.map_err(|error| bad(&error))?;
                 AsyncPgConnection::try_from_client_and_connection(client, connection).await
             }
             None => {

@@ -2,9 +2,7 @@ use std::collections::hash_map::Entry;
 use std::collections::{HashMap, HashSet};
 
 use astranetmon_auth::{Ingest, ReadMetrics, Scope};
-use astranetmon_domain::{
-    MetricColumns, MetricPosition, MetricSample, NULL, PageRequest, RecordFilter, Timestamp,
-};
+use astranetmon_domain::{MetricColumns, MetricPosition, MetricSample, NULL, PageRequest, RecordFilter, Timestamp};
 use async_trait::async_trait;
 use diesel_async::{AsyncConnection, AsyncPgConnection, RunQueryDsl};
 use futures_util::TryStreamExt;

@@ -41,7 +41,9 @@ pub(super) async fn migrate(settings: &PostgresSettings) -> Result<Vec<String>> 
     };
     let mut connection = lane::establish(&endpoint, settings.connection_wait).await.map_err(unreachable)?;
     let lock = diesel::sql_query("SELECT pg_advisory_lock($1)").bind::<BigInt, _>(LOCK);
-    lock.execute(&mut connection).await.map_err(|error| Failure::from(error).into_error("waiting to migrate", false))?;
+    lock.execute(&mut connection)
+        .await
+        .map_err(|error| Failure::from(error).into_error("waiting to migrate", false))?;
     // diesel's migrations are synchronous; on a thread of their own they may block.
     tokio::task::spawn_blocking(move || run(connection)).await.map_err(|error| failed(error.into()))?
 }

@@ -42,10 +42,9 @@ impl Month {
     fn start(self) -> Result<i64> {
         let date = format!("{:04}-{:02}-01", self.year, self.month);
         let start = parse_moment(&date, Timestamp::MIN);
-        start.map(Timestamp::as_micros).map_err(|error| StorageError::Internal {
-            context: "a partition's month",
-            source: Some(Box::new(error)),
-        })
+        start
+            .map(Timestamp::as_micros)
+            .map_err(|error| StorageError::Internal { context: "a partition's month", source: Some(Box::new(error)) })
     }
 }
 
@@ -77,11 +76,7 @@ impl Partitions {
 
 impl PostgresStorage {
     /// Makes the partitions that records of these times need, outside the transaction that will write them.
-    pub(super) async fn make_partitions(
-        &self,
-        table: &'static str,
-        micros: impl Iterator<Item = i64>,
-    ) -> Result<()> {
+    pub(super) async fn make_partitions(&self, table: &'static str, micros: impl Iterator<Item = i64>) -> Result<()> {
         for (month, start, end) in self.lanes.partitions.unseen(table, micros)? {
             self.write("making a partition", async |connection| {
                 connection
@@ -103,11 +98,10 @@ async fn make_partition(
 ) -> std::result::Result<(), Failure> {
     let partition = format!("{table}_y{:04}m{:02}", month.year, month.month);
     diesel::sql_query("SELECT pg_advisory_xact_lock($1)").bind::<BigInt, _>(LOCK).execute(connection).await?;
-    let there: bool = diesel::select(
-        diesel::dsl::sql::<Bool>("to_regclass(").bind::<Text, _>(&partition).sql(") IS NOT NULL"),
-    )
-    .get_result(connection)
-    .await?;
+    let there: bool =
+        diesel::select(diesel::dsl::sql::<Bool>("to_regclass(").bind::<Text, _>(&partition).sql(") IS NOT NULL"))
+            .get_result(connection)
+            .await?;
     if !there {
         // Unlike CREATE … PARTITION OF, attaching does not lock out readers and writers of the other partitions.
         let statements = format!(

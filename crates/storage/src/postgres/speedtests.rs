@@ -108,7 +108,11 @@ impl SpeedtestRepository for PostgresStorage {
                         advance_account(connection, account_id, sequence).await?;
                     }
                     let inserted = rows.len();
-                    Ok::<_, Failure>(Appended { inserted: inserted as u64, filled: 0, known: (given - inserted) as u64 })
+                    Ok::<_, Failure>(Appended {
+                        inserted: inserted as u64,
+                        filled: 0,
+                        known: (given - inserted) as u64,
+                    })
                 })
                 .await
         })

@@ -110,7 +110,11 @@ impl TracerouteRepository for PostgresStorage {
                         advance_account(connection, account_id, sequence).await?;
                     }
                     let inserted = rows.len();
-                    Ok::<_, Failure>(Appended { inserted: inserted as u64, filled: 0, known: (given - inserted) as u64 })
+                    Ok::<_, Failure>(Appended {
+                        inserted: inserted as u64,
+                        filled: 0,
+                        known: (given - inserted) as u64,
+                    })
                 })
                 .await
         })

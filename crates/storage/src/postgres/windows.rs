@@ -132,7 +132,9 @@ impl<C> diesel::query_dsl::RunQueryDsl<C> for UsageAddition {}
 
 impl QueryFragment<Pg> for UsageAddition {
     fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, Pg>) -> QueryResult<()> {
-        out.push_sql("INSERT INTO key_usage (account_id, key_id, hour, served, refused) SELECT a, k, h, SUM(s), SUM(r)");
+        out.push_sql(
+            "INSERT INTO key_usage (account_id, key_id, hour, served, refused) SELECT a, k, h, SUM(s), SUM(r)",
+        );
         let mut before = " FROM UNNEST(";
         for numbers in [&self.account_ids, &self.key_ids, &self.hours, &self.served, &self.refused] {
             out.push_sql(before);

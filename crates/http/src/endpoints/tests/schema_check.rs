@@ -30,10 +30,10 @@ pub(super) fn check(value: &Value, schema: &Value, document: &Value) -> Result<(
     if schema["enum"].as_array().is_some_and(|values| !values.contains(value)) {
         return fail("an unknown value");
     }
-    if let (Some(text), Some("date-time")) = (value.as_str(), schema["format"].as_str()) {
-        if text.len() != 24 || !text.ends_with('Z') {
-            return fail("no time in UTC with milliseconds");
-        }
+    if let (Some(text), Some("date-time")) = (value.as_str(), schema["format"].as_str())
+        && (text.len() != 24 || !text.ends_with('Z'))
+    {
+        return fail("no time in UTC with milliseconds");
     }
     match value {
         Value::Array(items) => items.iter().try_for_each(|item| check(item, &schema["items"], document)),

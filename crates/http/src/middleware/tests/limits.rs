@@ -82,7 +82,7 @@ async fn whatever_comes_of_it_a_request_with_a_key_counts_and_free_paths_do_not(
         (get("/api/v1/metrics?x", "astra_wrong"), 401, None),
         (get(&format!("/api/v1/metrics?{}", "x".repeat(9_000)), &key), 414, None),
         (get("/healthz", &key), 200, None),
-        (get("/api/v1/panic", &key), 500, None),
+        (get("/api/v1/panic", &key), 500, Some("95")),
         (get("/api/v1/usage", &key), 200, Some("95")),
     ] {
         let answer = call(&app, request).await;
