@@ -75,7 +75,8 @@ pub async fn a_rolled_key_shares_its_window_and_ends(storage: Arc<dyn Storage>) 
     assert_ne!(old.window_id, other.window_id);
     let successor = new_key("successor", None);
     let ends_at = NOVEMBER.plus_seconds(3_600);
-    let new = storage.api_key_roll(&manage, old.id, &successor, ends_at, NOVEMBER).await.expect("rolled").expect("live");
+    let new =
+        storage.api_key_roll(&manage, old.id, &successor, ends_at, NOVEMBER).await.expect("rolled").expect("live");
     assert_eq!((new.window_id, new.name.as_str(), new.expires_at), (old.window_id, "successor", None));
     assert_ne!(new.id, old.id);
     let list = storage.api_key_list(&manage).await.expect("keys");
