@@ -5,6 +5,7 @@ use actix_web::{HttpResponse, ResponseError};
 use astranetmon_auth::{Forbidden, LookupError, Permission};
 use astranetmon_ratelimit::QuotaUnavailable;
 use astranetmon_storage::StorageError;
+use serde::Serialize;
 
 /// What a caller is told when a request fails. The only place where failures become status codes.
 #[derive(Debug)]
@@ -67,6 +68,46 @@ impl ApiError {
             Self::Internal => "Internal server error".to_owned(),
             Self::Unavailable => "Service temporarily unavailable: try again in a moment".to_owned(),
         }
+    }
+}
+
+impl ApiError {
+    /// What an error that actix itself made is told as. `allow` is for 405.
+    pub(crate) fn from_status(status: StatusCode, allow: &str) -> Self {
+        match status {
+            StatusCode::UNAUTHORIZED => Self::Unauthorized { token_sent: false },
+            StatusCode::NOT_FOUND => Self::NotFound,
+            StatusCode::METHOD_NOT_ALLOWED => Self::MethodNotAllowed { allow: allow.to_owned() },
+            StatusCode::PAYLOAD_TOO_LARGE => Self::PayloadTooLarge,
+            StatusCode::URI_TOO_LONG => Self::UriTooLong,
+            StatusCode::UNSUPPORTED_MEDIA_TYPE => Self::UnsupportedMediaType,
+            StatusCode::SERVICE_UNAVAILABLE => Self::Unavailable,
+            status if status.is_client_error() => {
+                Self::BadRequest("Malformed request: see /api/v1/docs for what this path accepts".to_owned())
+            }
+            _ => Self::Internal,
+        }
+    }
+
+    /// The body of RFC 9457, with the contract's `error` beside its own members.
+    pub(crate) fn problem_body(&self) -> Vec<u8> {
+        #[derive(Serialize)]
+        struct Problem<'a> {
+            r#type: &'static str,
+            title: &'a str,
+            status: u16,
+            detail: &'a str,
+            error: &'a str,
+        }
+        let (status, message) = (self.status_code(), self.message());
+        let problem = Problem {
+            r#type: "about:blank",
+            title: status.canonical_reason().unwrap_or_default(),
+            status: status.as_u16(),
+            detail: &message,
+            error: &message,
+        };
+        serde_json::to_vec(&problem).unwrap_or_default()
     }
 }
 

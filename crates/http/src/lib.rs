@@ -1,10 +1,37 @@
 //! The AstraNetmon REST API as actix-web scopes.
+//!
+//! [`api`] is the API itself, [`health`] what an orchestrator asks; both are mounted in any actix application. Beside
+//! it, one task of the process runs [`run_background`].
 
 mod authorized;
+mod background;
+mod client_address;
+mod cursor;
+mod docs_page;
+mod encode;
 pub mod endpoints;
 mod error;
+mod extractors;
+#[cfg(test)]
+mod fake_storage;
+mod health;
+mod middleware;
+mod mount;
+mod openapi;
+mod query;
+mod quota_extension;
 mod state;
+#[cfg(test)]
+mod test_service;
+#[cfg(test)]
+mod testing;
+mod wire;
 
 pub use authorized::Authorized;
+pub use background::run_background;
 pub use error::ApiError;
+pub use extractors::api_app_defaults;
+pub use health::health;
+pub use middleware::RequestId;
+pub use mount::{anything_else, api};
 pub use state::{ApiSettings, ApiState};

@@ -1,5 +1,6 @@
 use std::num::{NonZeroU32, NonZeroUsize};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use astranetmon_auth::{Authenticator, KeyLookup, Operator};
@@ -59,6 +60,7 @@ pub struct ApiState {
     pub(crate) usage: UsageRecorder,
     /// Signs cursors; shared by all instances on one database.
     pub(crate) cursor_key: [u8; 32],
+    draining: AtomicBool,
 }
 
 impl ApiState {
@@ -85,6 +87,18 @@ impl ApiState {
             usage: UsageRecorder::default(),
             cursor_key,
             settings,
+            draining: AtomicBool::new(false),
         })
+    }
+
+    /// Begins to send callers away, for good: `/readyz` says so, and every answer closes its connection.
+    pub fn drain(&self) {
+        self.draining.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether callers are being sent away.
+    #[must_use]
+    pub fn is_draining(&self) -> bool {
+        self.draining.load(Ordering::Relaxed)
     }
 }

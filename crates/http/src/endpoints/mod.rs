@@ -1,1 +1,75 @@
 //! One file per endpoint: query, response, handler, tests, in that order.
+
+mod agent;
+mod agents;
+mod docs;
+mod key;
+mod metrics;
+mod openapi_json;
+mod own_key;
+mod record_list;
+mod speedtest;
+mod speedtests;
+mod traceroute;
+mod traceroutes;
+mod usage;
+
+use std::sync::LazyLock;
+
+use utoipa_actix_web::service_config::ServiceConfig;
+
+pub use crate::openapi::openapi;
+
+/// Where the endpoints are mounted.
+pub const PREFIX: &str = "/api/v1";
+
+/// Registers every endpoint in a scope whose path is [`PREFIX`]. The scope's middleware authenticates; the app's data
+/// holds a `Data<ApiState>`.
+pub fn configure(config: &mut actix_web::web::ServiceConfig) {
+    register(&mut ServiceConfig::new(config));
+}
+
+/// The one list of endpoints, from which both the routing and the document come.
+pub(crate) fn register(config: &mut ServiceConfig<'_>) {
+    config
+        .service(agents::agents)
+        .service(agent::agent)
+        .service(metrics::metrics)
+        .service(speedtests::speedtests)
+        .service(speedtest::speedtest)
+        .service(traceroutes::traceroutes)
+        .service(traceroute::traceroute)
+        .service(usage::usage)
+        .service(key::key)
+        .service(openapi_json::openapi_json)
+        .service(docs::docs)
+        .service(docs::docs_asset);
+}
+
+/// The methods that a path knows, as `Allow` lists them; `None` if there is no such path.
+#[must_use]
+pub fn allowed_methods(path: &str) -> Option<&'static str> {
+    static TEMPLATES: LazyLock<Vec<String>> = LazyLock::new(|| openapi().paths.paths.into_keys().collect());
+    // Every endpoint is registered with `get`; a test holds the document to it.
+    TEMPLATES.iter().any(|template| matches_template(path, template)).then_some("GET")
+}
+
+fn matches_template(path: &str, template: &str) -> bool {
+    let mut segments = path.split('/');
+    let same = template.split('/').all(|expected| {
+        segments
+            .next()
+            .is_some_and(|segment| if expected.starts_with('{') { !segment.is_empty() } else { segment == expected })
+    });
+    same && segments.next().is_none()
+}
+
+/// Whether a path is served to callers with a credential only.
+#[must_use]
+pub fn needs_credential(path: &str) -> bool {
+    let open = |rest: &str| matches!(rest, "/openapi.json" | "/docs") || rest.starts_with("/docs/");
+    !path.strip_prefix(PREFIX).is_some_and(open)
+}
+
+#[cfg(test)]
+mod tests;

@@ -8,6 +8,8 @@ mod api_keys;
 mod connection;
 mod maintenance;
 mod metrics;
+#[cfg(test)]
+mod plan_tests;
 mod queries;
 mod records;
 mod speedtests;

@@ -1,0 +1,78 @@
+use clap::CommandFactory;
+
+use super::*;
+
+fn parse(line: &str) -> Result<CommandLine, clap::Error> {
+    CommandLine::try_parse_from(line.split_ascii_whitespace())
+}
+
+#[test]
+fn the_command_line_is_consistent() {
+    CommandLine::command().debug_assert();
+}
+
+#[test]
+fn known_command_lines_are_read_and_others_refused() {
+    for line in [
+        "astranetmon serve",
+        "astranetmon serve --check --config a.toml --listen 127.0.0.1:1 --tls-cert a --tls-key b --no-migrate",
+        "astranetmon demo",
+        "astranetmon demo --listen 127.0.0.1:0 --data d --format json --seed 7",
+        "astranetmon migrate --database-url sqlite://x",
+        "astranetmon openapi --output openapi.json",
+        "astranetmon account create acme --plan starter",
+        "astranetmon account list --format json",
+        "astranetmon account set-plan acme enterprise",
+        "astranetmon key create --account acme --name n",
+        "astranetmon key create --account acme --name n --permission read:metrics --permission read:agents --expires-in 90d",
+        "astranetmon key create --account acme --name n --expires-at 2027-01-31",
+        "astranetmon key list --account acme",
+        "astranetmon key roll --account acme 3 --overlap 168",
+        "astranetmon key revoke --account acme 3",
+    ] {
+        assert!(parse(line).is_ok(), "{line}");
+    }
+    for line in [
+        "astranetmon",
+        "astranetmon sevre",
+        "astranetmon serve --lisen x",
+        "astranetmon account create acme",
+        "astranetmon account create acme --plan gold",
+        "astranetmon account set-plan acme",
+        "astranetmon key create --account acme",
+        "astranetmon key create --account acme --name n --permission write:metrics",
+        "astranetmon key create --account acme --name n --expires-in 90",
+        "astranetmon key create --account acme --name n --expires-in 90d --expires-at 2027-01-31",
+        "astranetmon key roll --account acme 3",
+        "astranetmon key roll --account acme 3 --overlap 169",
+        "astranetmon key roll --account acme 3 --overlap -1",
+        "astranetmon key revoke --account acme three",
+    ] {
+        assert_eq!(parse(line).map(|_| ()).map_err(|error| error.exit_code()), Err(2), "{line}");
+    }
+}
+
+#[test]
+fn the_flags_of_serve_become_settings() {
+    let line = "astranetmon serve --listen 127.0.0.1:1 --metrics-listen off --public-url https://a.example \
+                --trusted-proxies 10.0.0.0/8,::1 --insecure-http --workers 2 --log-format json --log-level warn \
+                --shutdown-timeout 3s --database-url sqlite://x --tls-cert c --tls-key k";
+    let Ok(CommandLine { command: Command::Serve(arguments) }) = parse(line) else { panic!("serve") };
+    let shown = arguments.layers(Environment::new()).read().expect("valid").effective();
+    for (flag, setting) in [
+        ("--listen", "listen = \"127.0.0.1:1\""),
+        ("--metrics-listen", "metrics_listen = \"off\""),
+        ("--public-url", "public_url = \"https://a.example\""),
+        ("--trusted-proxies", "trusted_proxies = [\"10.0.0.0/8\",\"::1/128\"]"),
+        ("--insecure-http", "insecure_http = true"),
+        ("--workers", "workers = 2"),
+        ("--log-format", "log_format = \"json\""),
+        ("--log-level", "log_level = \"warn\""),
+        ("--shutdown-timeout", "shutdown_timeout = \"3s\""),
+        ("--database-url", "database_url = \"sqlite://x\""),
+        ("--tls-cert", "cert = \"c\""),
+        ("--tls-key", "key = \"k\""),
+    ] {
+        assert!(shown.contains(&format!("{setting} # {flag}\n")), "{setting} is not in\n{shown}");
+    }
+}

@@ -1,0 +1,203 @@
+//! The command: a folder, three accounts, a week of history, a server, and agents that go on.
+
+use std::io::Write;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::path::Path;
+use std::sync::Arc;
+
+use actix_web::web;
+use astranetmon_domain::{Account, Clock, Plan, SystemClock};
+use astranetmon_http::{ApiSettings, ApiState};
+use astranetmon_storage::Storage;
+use tokio::sync::watch;
+
+use super::DemoOptions;
+use super::accounts::{accounts, keys};
+use super::fleet::fleet;
+use super::folder::{DemoFolder, DemoKeys, HistoryProgress};
+use super::history::{load, register};
+use super::live::{Fleet, HostReporter, report_fleets};
+use super::schedule::WEEK_SECONDS;
+use crate::configuration::{LogFormat, Settings};
+use crate::server::{self, ServerSettings};
+use crate::shutdown::StopSignals;
+use crate::{Failure, OutputFormat, log, storage_choice};
+
+/// Runs the demonstration until it is told to stop.
+///
+/// # Errors
+/// A folder that cannot be used, a folder that another demonstration uses, an address that is taken.
+pub async fn run(options: DemoOptions) -> Result<(), Failure> {
+    log::start(LogFormat::Text, "warn")?;
+    let mut signals = StopSignals::new()?;
+    let folder = DemoFolder::open(&options.data)?;
+    let storage = open_storage(&folder.database_path()).await?;
+    // Stopping while history is loaded leaves a folder that the next start completes.
+    let served = tokio::select! {
+        served = serve(&options, &folder, &storage) => served,
+        () = signals.received() => {
+            storage.close().await;
+            return Ok(());
+        }
+    };
+    let demonstration = match served {
+        Ok(demonstration) => demonstration,
+        Err(failure) => {
+            storage.close().await;
+            return Err(failure);
+        }
+    };
+    signals.received().await;
+    signals.finish(demonstration.stop(storage)).await;
+    Ok(())
+}
+
+/// The embedded database at `path`, with this program's schema.
+async fn open_storage(path: &Path) -> Result<Arc<dyn Storage>, Failure> {
+    let database_url = format!("sqlite://{}", path.display())
+        .parse()
+        .map_err(|error| Failure::caused("the folder's name cannot be part of a database URL", &error))?;
+    let settings = Settings { database_url, ..Settings::default() };
+    storage_choice::migrate(&settings).await?;
+    storage_choice::open(&settings, storage_choice::Purpose::Serve).await
+}
+
+/// What runs until it is stopped.
+struct Demonstration {
+    server: server::RunningServer,
+    reporters: [tokio::task::JoinHandle<()>; 2],
+    stop: watch::Sender<bool>,
+}
+
+impl Demonstration {
+    async fn stop(self, storage: Arc<dyn Storage>) {
+        self.stop.send_replace(true);
+        self.server.stop().await;
+        for reporter in self.reporters {
+            // A reporter that panicked has said so already.
+            let _ = reporter.await;
+        }
+        storage.close().await;
+    }
+}
+
+async fn serve(
+    options: &DemoOptions,
+    folder: &DemoFolder,
+    storage: &Arc<dyn Storage>,
+) -> Result<Demonstration, Failure> {
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+    let started_at = clock.now();
+    let history = (started_at.plus_seconds(-WEEK_SECONDS), started_at);
+    let accounts = accounts(storage.as_ref(), history.0).await?;
+    let before = folder.history_progress()?;
+    let seed = before.map_or(options.seed, |before| before.seed);
+    let fleets = fleets(seed, &accounts)?;
+    let continues = before.is_some_and(|before| before.loaded);
+    if !continues {
+        folder.keep_history_progress(HistoryProgress { seed, loaded: false })?;
+        load(storage.as_ref(), &fleets, history, options.format).await?;
+        folder.keep_history_progress(HistoryProgress { seed, loaded: true })?;
+    } else {
+        if seed != options.seed {
+            eprintln!("astranetmon: this folder's fleets were made with seed {seed}, so they go on with it");
+        }
+        register(storage.as_ref(), &fleets, started_at, started_at).await?;
+    }
+    let keys = keys(storage.as_ref(), folder, &accounts, started_at).await?;
+
+    let [_, _, enterprise] = &accounts;
+    let host = HostReporter::new(storage.as_ref(), enterprise.id, started_at).await?;
+    let state = ApiState::new(Arc::clone(storage), Arc::clone(&clock), ApiSettings::default()).await?;
+    let server = server::start(ServerSettings::plain(options.listen), web::Data::new(state)).await?;
+    let (stop, stopped) = watch::channel(false);
+    let reporters = [
+        tokio::spawn(report_fleets(
+            Arc::clone(storage),
+            Arc::clone(&clock),
+            fleets,
+            started_at,
+            continues,
+            stopped.clone(),
+        )),
+        tokio::spawn(host.run(Arc::clone(storage), clock, stopped)),
+    ];
+    let announcement = announcement(options.format, server.addr, &keys);
+    // Whoever closed standard output does not want to know.
+    let _ = std::io::stdout().write_all(announcement.as_bytes());
+    Ok(Demonstration { server, reporters, stop })
+}
+
+fn fleets(seed: u64, accounts: &[Account; 3]) -> Result<Vec<Fleet>, Failure> {
+    let each = accounts.iter().zip(Plan::ALL).map(|(account, plan)| {
+        let agents = fleet(seed, plan).map_err(|error| Failure::caused("a synthetic fleet", &error))?;
+        Ok(Fleet { account: account.id, agents })
+    });
+    each.collect()
+}
+
+/// What standard output says once the server serves.
+fn announcement(format: OutputFormat, mut addr: SocketAddr, keys: &DemoKeys) -> String {
+    if addr.ip().is_unspecified() {
+        // Every address is one to listen on, not one to ask.
+        addr.set_ip(IpAddr::V4(Ipv4Addr::LOCALHOST));
+    }
+    let url = format!("http://{addr}");
+    match format {
+        OutputFormat::Json => format!("{}\n", serde_json::json!({ "url": url, "keys": keys })),
+        OutputFormat::Text => {
+            let DemoKeys { starter, professional, enterprise } = keys;
+            format!(
+                r#"AstraNetmon serves {url}, documented at {url}/api/v1/docs. Ctrl-C stops it.
+
+Keys:
+  Starter       {starter}
+  Professional  {professional}
+  Enterprise    {enterprise}
+
+# Get all agents
+curl -H "Authorization: Bearer {enterprise}" \
+  {url}/api/v1/agents
+
+# Get metrics for specific agent
+curl -H "Authorization: Bearer {enterprise}" \
+  "{url}/api/v1/metrics?agent_id=agent-123&limit=100"
+
+# Get speed tests from last 7 days
+START_DATE=$(date -u -d '7 days ago' '+%Y-%m-%dT%H:%M:%SZ')
+curl -H "Authorization: Bearer {enterprise}" \
+  "{url}/api/v1/speedtests?start_date=$START_DATE"
+"#
+            )
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn scripts_get_one_line_and_people_the_seeds_lines() {
+        let keys = DemoKeys {
+            starter: "astra_s".to_owned(),
+            professional: "astra_p".to_owned(),
+            enterprise: "astra_e".to_owned(),
+        };
+        let addr = SocketAddr::from(([127, 0, 0, 1], 8080));
+        let json = announcement(OutputFormat::Json, addr, &keys);
+        assert_eq!(json.lines().count(), 1);
+        assert!(announcement(OutputFormat::Json, SocketAddr::from(([0, 0, 0, 0], 8080)), &keys) == json);
+        let value: serde_json::Value = serde_json::from_str(&json).expect("JSON");
+        assert_eq!(value["url"], "http://127.0.0.1:8080");
+        assert_eq!(value["keys"]["professional"], "astra_p");
+        let text = announcement(OutputFormat::Text, addr, &keys);
+        for line in [
+            "START_DATE=$(date -u -d '7 days ago' '+%Y-%m-%dT%H:%M:%SZ')",
+            r#"curl -H "Authorization: Bearer astra_e" \"#,
+            r#"  "http://127.0.0.1:8080/api/v1/metrics?agent_id=agent-123&limit=100""#,
+        ] {
+            assert!(text.lines().any(|written| written == line), "{line}");
+        }
+    }
+}

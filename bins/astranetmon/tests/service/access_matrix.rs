@@ -1,0 +1,150 @@
+//! Every operation of the running server with every kind of credential, as a golden file.
+//!
+//! `UPDATE_GOLDEN=1` rewrites it; the operations that are open to everybody stand here and may only become fewer.
+
+use std::collections::BTreeSet;
+use std::fmt::Write;
+
+use astranetmon_auth::{ApiKey, Permission, PermissionSet};
+use astranetmon_domain::Plan;
+use reqwest::Method;
+use serde_json::Value;
+
+use crate::support::{Answer, Caller, Database, Kind, Office, Server, fleet, now, record_id, setting, unforeseen};
+
+const GOLDEN: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/golden/access-matrix.txt");
+
+const OPEN: [&str; 4] = ["GET /api/v1/docs", "GET /api/v1/openapi.json", "GET /healthz", "GET /readyz"];
+/// What the document does not list.
+const BESIDE_THE_DOCUMENT: [&str; 5] =
+    ["/healthz", "/readyz", "/api/v1/openapi.json", "/api/v1/docs", "/api/v1/nowhere"];
+
+/// A name and what stands in `Authorization`.
+type Credential = (&'static str, Option<String>);
+
+async fn credentials(office: &Office) -> Vec<Credential> {
+    let mine = office.account("mine", Plan::Enterprise).await;
+    let other = office.account("other", Plan::Enterprise).await;
+    fleet(office, &mine, &["agent-1"], 10, now(), "mine", 0).await;
+    fleet(office, &other, &["agent-2"], 10, now(), "other", 1_000).await;
+    let all = office.key(&mine).await;
+    let expired = office.key_with(&mine, PermissionSet::ALL, Some(now().plus_seconds(-60))).await;
+    let revoked = office.key(&mine).await;
+    office.revoke(&mine, &revoked).await;
+    let last = all.secret.chars().last().expect("not empty");
+    let bad_checksum = format!("{}{}", &all.secret[..all.secret.len() - 1], if last == 'x' { 'y' } else { 'x' });
+    let mut credentials = vec![
+        ("none", None),
+        ("another scheme", Some("Basic dXNlcjpwYXNz".to_owned())),
+        ("no token", Some("Bearer".to_owned())),
+        ("malformed", Some("Bearer astra_your_api_key_here".to_owned())),
+        ("bad checksum", Some(format!("Bearer {bad_checksum}"))),
+        ("unknown", Some(format!("Bearer {}", ApiKey::generate(&mut unforeseen()).reveal()))),
+        ("expired", Some(format!("Bearer {}", expired.secret))),
+        ("revoked", Some(format!("Bearer {}", revoked.secret))),
+    ];
+    let nothing = office.key_with(&mine, PermissionSet::NONE, None).await;
+    credentials.push(("no permission", Some(format!("Bearer {}", nothing.secret))));
+    for permission in Permission::ALL {
+        let key = office.key_with(&mine, [permission].into_iter().collect(), None).await;
+        credentials.push((permission.as_str(), Some(format!("Bearer {}", key.secret))));
+    }
+    credentials.push(("all", Some(format!("Bearer {}", all.secret))));
+    credentials.push(("all of another account", Some(format!("Bearer {}", office.key(&other).await.secret))));
+    credentials
+}
+
+/// `GET /api/v1/agents/{id}` and the like, as the served document lists them.
+async fn operations(server: &Server, caller: &Caller) -> BTreeSet<String> {
+    let document = caller.get_open(server, "/api/v1/openapi.json").await.json();
+    let mut operations = BTreeSet::new();
+    for (path, item) in document["paths"].as_object().expect("paths") {
+        let methods = ["get", "put", "post", "delete", "options", "head", "patch", "trace"];
+        for method in methods.into_iter().filter(|method| item.get(method).is_some()) {
+            operations.insert(format!("{} {path}", method.to_uppercase()));
+        }
+    }
+    operations.extend(BESIDE_THE_DOCUMENT.map(|path| format!("GET {path}")));
+    operations
+}
+
+/// The path with the id of a record of the account `mine` in place of `{id}`.
+fn target(path: &str) -> String {
+    let id = match path {
+        "/api/v1/agents/{id}" => "agent-1".to_owned(),
+        "/api/v1/speedtests/{id}" => record_id(0).to_string(),
+        "/api/v1/traceroutes/{id}" => record_id(1).to_string(),
+        path => {
+            assert!(!path.contains('{'), "{path}: this test knows no id for it");
+            String::new()
+        }
+    };
+    path.replace("{id}", &id)
+}
+
+fn check_form(operation: &str, answer: &Answer) {
+    match answer.status {
+        200 => {}
+        401 | 403 | 404 => drop(answer.error()),
+        _ => panic!("{operation}: {answer:?}"),
+    }
+    let challenged = matches!(answer.status, 401 | 403);
+    assert_eq!(answer.header("www-authenticate").is_some(), challenged, "{operation}: {answer:?}");
+}
+
+async fn matrix(kind: Kind) -> String {
+    let database = Database::new(kind).await;
+    let office = database.office().await;
+    let credentials = credentials(&office).await;
+    office.close().await;
+    let (server, caller) = (Server::start(&database), Caller::new());
+    let mut text = String::new();
+    let mut open = BTreeSet::new();
+    for operation in operations(&server, &caller).await {
+        let (method, path) = operation.split_once(' ').expect("two words");
+        let method: Method = method.parse().expect("a method");
+        for (name, authorization) in &credentials {
+            let answer = caller.ask(&server, method.clone(), &target(path), authorization.as_deref(), &[]).await;
+            check_form(&operation, &answer);
+            if *name == "none" && answer.status == 200 {
+                open.insert(operation.clone());
+            }
+            let challenge = answer.header("www-authenticate").unwrap_or("-");
+            writeln!(text, "{operation} | {name} | {} | {challenge}", answer.status).expect("in memory");
+        }
+    }
+    let allowed: BTreeSet<_> = OPEN.map(str::to_owned).into();
+    assert!(open.is_subset(&allowed), "open to everybody: {:?}", open.difference(&allowed));
+    text
+}
+
+#[tokio::test]
+async fn every_operation_answers_every_credential_as_the_golden_file_says() {
+    let sqlite = matrix(Kind::Sqlite).await;
+    if setting("UPDATE_GOLDEN").is_some() {
+        std::fs::write(GOLDEN, &sqlite).expect("written");
+    }
+    let golden = std::fs::read_to_string(GOLDEN).expect("the golden file; UPDATE_GOLDEN=1 writes it");
+    for (kind, matrix) in [(Kind::Sqlite, sqlite), (Kind::Postgres, matrix(Kind::Postgres).await)] {
+        let (expected, found): (BTreeSet<_>, BTreeSet<_>) = (golden.lines().collect(), matrix.lines().collect());
+        let missing: Vec<_> = expected.difference(&found).collect();
+        let new: Vec<_> = found.difference(&expected).collect();
+        assert!(missing.is_empty() && new.is_empty(), "{kind:?}: no longer so: {missing:#?}, new: {new:#?}");
+    }
+}
+
+/// The document says of each operation whether it needs a credential, and is right.
+#[tokio::test]
+async fn the_document_claims_security_exactly_where_a_credential_is_asked_for() {
+    let database = Database::sqlite();
+    let (server, caller) = (Server::start(&database), Caller::new());
+    let document = caller.get_open(&server, "/api/v1/openapi.json").await.json();
+    for (path, item) in document["paths"].as_object().expect("paths") {
+        let security = item["get"].get("security").or_else(|| document.get("security"));
+        let claimed = security
+            .and_then(Value::as_array)
+            .is_some_and(|any| !any.is_empty() && any.iter().all(|one| one != &serde_json::json!({})));
+        let answer = caller.get_open(&server, &target(path)).await;
+        assert_eq!(answer.status == 401, claimed, "{path}: {}", answer.status);
+    }
+}

@@ -1,0 +1,16 @@
+//! The binary under real conditions: several processes on one database, clients that hang up, databases that go away.
+//!
+//! One test binary, so that what runs beside what is decided here: a test that loads the machine or measures time
+//! holds [`support::alone`]. Counts are reduced; `ASTRANETMON_TEST_FULL=1` runs all of them.
+
+mod abort_storm;
+mod access_matrix;
+mod database_faults;
+mod exact_limits;
+mod headers;
+mod isolation;
+mod revocation;
+mod secrets;
+mod shutdown;
+mod start_together;
+mod support;

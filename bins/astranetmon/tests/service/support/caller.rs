@@ -1,0 +1,137 @@
+use std::time::Duration;
+
+use reqwest::header::{AUTHORIZATION, HeaderMap};
+use reqwest::{Client, Method};
+use serde_json::Value;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+
+use super::Server;
+
+/// A client program with an HTTP client of its own.
+#[derive(Clone)]
+pub(crate) struct Caller {
+    client: Client,
+}
+
+/// What a caller got.
+#[derive(Clone, Debug)]
+pub(crate) struct Answer {
+    pub(crate) status: u16,
+    pub(crate) headers: HeaderMap,
+    pub(crate) body: String,
+}
+
+impl Answer {
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
+        self.headers.get(name).map(|value| value.to_str().expect("ASCII"))
+    }
+
+    pub(crate) fn json(&self) -> Value {
+        serde_json::from_str(&self.body).unwrap_or_else(|error| panic!("{error}: {}", self.body))
+    }
+
+    /// The one sentence of an error, whose form is the contract's.
+    pub(crate) fn error(&self) -> String {
+        let body = self.json();
+        let members = body.as_object().expect("an object");
+        assert_eq!(members.keys().collect::<Vec<_>>(), ["error"], "{}", self.body);
+        members["error"].as_str().expect("a sentence").to_owned()
+    }
+}
+
+impl Caller {
+    pub(crate) fn new() -> Self {
+        let client = Client::builder().no_proxy().timeout(Duration::from_secs(20)).build().expect("a client");
+        Self { client }
+    }
+
+    /// `Err` if there was no complete answer.
+    pub(crate) async fn try_get(&self, server_url: &str, path: &str, key: &str) -> Result<Answer, reqwest::Error> {
+        let bearer = format!("Bearer {key}");
+        self.send(Method::GET, &format!("{server_url}{path}"), Some(&bearer), &[]).await
+    }
+
+    pub(crate) async fn get(&self, server: &Server, path: &str, key: &str) -> Answer {
+        self.try_get(server.url(), path, key).await.expect("an answer")
+    }
+
+    /// Without a credential.
+    pub(crate) async fn get_open(&self, server: &Server, path: &str) -> Answer {
+        self.ask(server, Method::GET, path, None, &[]).await
+    }
+
+    pub(crate) async fn ask(
+        &self,
+        server: &Server,
+        method: Method,
+        path: &str,
+        authorization: Option<&str>,
+        headers: &[(&str, &str)],
+    ) -> Answer {
+        self.send(method, &format!("{}{path}", server.url()), authorization, headers).await.expect("an answer")
+    }
+
+    async fn send(
+        &self,
+        method: Method,
+        url: &str,
+        authorization: Option<&str>,
+        headers: &[(&str, &str)],
+    ) -> Result<Answer, reqwest::Error> {
+        let mut request = self.client.request(method, url);
+        if let Some(authorization) = authorization {
+            request = request.header(AUTHORIZATION, authorization);
+        }
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        let response = request.send().await?;
+        let (status, headers) = (response.status().as_u16(), response.headers().clone());
+        Ok(Answer { status, headers, body: response.text().await? })
+    }
+}
+
+/// A connection on which bytes are written by hand.
+pub(crate) struct Wire(TcpStream);
+
+impl Wire {
+    pub(crate) async fn connect(address: &str) -> Self {
+        Self::try_connect(address).await.expect("a connection")
+    }
+
+    /// `None` if nobody takes the connection.
+    pub(crate) async fn try_connect(address: &str) -> Option<Self> {
+        TcpStream::connect(address).await.ok().map(Self)
+    }
+
+    pub(crate) async fn send_get(&mut self, path: &str, key: &str) -> std::io::Result<()> {
+        let head = format!("GET {path} HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {key}\r\n\r\n");
+        self.0.write_all(head.as_bytes()).await
+    }
+
+    /// The status of an answer with a short body, which it reads; `None` if the other side has closed.
+    pub(crate) async fn status(&mut self) -> Option<u16> {
+        let mut read = Vec::new();
+        loop {
+            let text = String::from_utf8_lossy(&read);
+            if let Some((head, body)) = text.split_once("\r\n\r\n") {
+                let field = |name: &str| {
+                    head.lines().find_map(|line| line.to_ascii_lowercase().strip_prefix(name).map(str::to_owned))
+                };
+                let length: usize = field("content-length: ").expect("a length").trim().parse().expect("a number");
+                if body.len() >= length {
+                    return Some(head.split(' ').nth(1).expect("a status").parse().expect("a number"));
+                }
+            }
+            if self.0.read_buf(&mut read).await.unwrap_or(0) == 0 {
+                return None;
+            }
+        }
+    }
+
+    /// Hangs up with a reset instead of an orderly end.
+    pub(crate) fn reset(self) {
+        self.0.set_zero_linger().expect("it can be set");
+    }
+}

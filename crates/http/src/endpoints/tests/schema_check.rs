@@ -1,0 +1,53 @@
+//! As much of JSON Schema as the document uses.
+
+use serde_json::Value;
+
+/// Checks a value against a schema.
+pub(super) fn check(value: &Value, schema: &Value, document: &Value) -> Result<(), String> {
+    if let Some(reference) = schema["$ref"].as_str() {
+        let target = document.pointer(reference.trim_start_matches('#')).ok_or("a dangling reference")?;
+        return check(value, target, document);
+    }
+    let fail = |why: &str| Err(format!("{why}: {value} against {schema}"));
+    let types: Vec<&str> = match &schema["type"] {
+        Value::String(one) => vec![one],
+        Value::Array(many) => many.iter().filter_map(Value::as_str).collect(),
+        _ => return fail("a schema without a type"),
+    };
+    let kind = match value {
+        Value::Null => "null",
+        Value::Bool(_) => "boolean",
+        Value::Number(number) if number.is_f64() => "number",
+        Value::Number(_) if types.contains(&"number") => "number",
+        Value::Number(_) => "integer",
+        Value::String(_) => "string",
+        Value::Array(_) => "array",
+        Value::Object(_) => "object",
+    };
+    if !types.contains(&kind) {
+        return fail("another type");
+    }
+    if schema["enum"].as_array().is_some_and(|values| !values.contains(value)) {
+        return fail("an unknown value");
+    }
+    if let (Some(text), Some("date-time")) = (value.as_str(), schema["format"].as_str())
+        && (text.len() != 24 || !text.ends_with('Z'))
+    {
+        return fail("no time in UTC with milliseconds");
+    }
+    match value {
+        Value::Array(items) => items.iter().try_for_each(|item| check(item, &schema["items"], document)),
+        Value::Object(object) => {
+            let Some(properties) = schema["properties"].as_object() else { return Ok(()) };
+            let required = schema["required"].as_array().map_or(&[][..], Vec::as_slice);
+            if required.len() != properties.len() || object.len() != properties.len() {
+                return fail("a key too many or too few");
+            }
+            object.iter().try_for_each(|(key, value)| match properties.get(key) {
+                Some(schema) => check(value, schema, document).map_err(|why| format!("{key}: {why}")),
+                None => Err(format!("{key} is not documented")),
+            })
+        }
+        _ => Ok(()),
+    }
+}

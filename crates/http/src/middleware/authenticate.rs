@@ -1,0 +1,165 @@
+use std::net::{IpAddr, Ipv4Addr};
+use std::sync::Arc;
+
+use actix_web::body::BoxBody;
+use actix_web::dev::{ServiceRequest, ServiceResponse};
+use actix_web::http::Method;
+use actix_web::middleware::Next;
+use actix_web::{Error, HttpMessage, web};
+use astranetmon_auth::{AuthError, KeyPrincipal, Principal};
+use astranetmon_domain::Plan;
+use astranetmon_ratelimit::{InFlight, Quota};
+
+use crate::ApiError;
+use crate::client_address::client_address;
+use crate::endpoints;
+use crate::middleware::credential::Credential;
+use crate::middleware::detached::caught;
+use crate::middleware::{RequestId, quota_headers, request_form};
+use crate::quota_extension::CurrentQuota;
+use crate::state::ApiState;
+
+/// What a key may ask without spending its quota.
+fn is_free(path: &str) -> bool {
+    matches!(path, "/api/v1/usage" | "/api/v1/key")
+}
+
+/// The door of `/api`. In this order: form and size, credential, places in flight, plan; behind it the handler looks
+/// at the permission, then at the parameters.
+pub(crate) async fn authenticate(
+    state: web::Data<ApiState>,
+    request: ServiceRequest,
+    next: Next<BoxBody>,
+) -> Result<ServiceResponse, Error> {
+    if let Err(refusal) = request_form::check(&request) {
+        return Ok(request.error_response(refusal));
+    }
+    if !endpoints::needs_credential(request.path()) {
+        return behind_the_door(request, &next).await;
+    }
+    let principal = match identify(&state, &request).await {
+        Ok(principal) => principal,
+        Err(refusal) => return Ok(request.error_response(refusal)),
+    };
+    let admission = admit(&state, &principal, is_free(request.path())).await;
+    request.extensions_mut().insert(Arc::new(Principal::Key(KeyPrincipal::clone(&principal))));
+    let answer = match admission.refusal {
+        Some(refusal) => Ok(request.error_response(refusal)),
+        None => {
+            request.extensions_mut().insert(CurrentQuota(admission.quota));
+            behind_the_door(request, &next).await
+        }
+    };
+    let Some(quota) = admission.quota else { return answer };
+    let now = state.clock.now();
+    match answer {
+        Ok(mut response) => {
+            quota_headers::insert(response.headers_mut(), &quota, now);
+            Ok(response)
+        }
+        Err(mut error) => {
+            error.add_response_mapper(move |mut response| {
+                quota_headers::insert(response.headers_mut(), &quota, now);
+                response
+            });
+            Err(error)
+        }
+    }
+}
+
+async fn behind_the_door(request: ServiceRequest, next: &Next<BoxBody>) -> Result<ServiceResponse, Error> {
+    // Every endpoint is a `GET`; a known path says so to any other method.
+    if *request.method() != Method::GET
+        && let Some(allow) = endpoints::allowed_methods(request.path())
+        && !allow.split(", ").any(|method| method == request.method().as_str())
+    {
+        return Ok(request.error_response(ApiError::MethodNotAllowed { allow: allow.to_owned() }));
+    }
+    let request_id = request.extensions().get::<RequestId>().cloned();
+    let request_id = request_id.unwrap_or_else(|| RequestId::of(request.headers()));
+    // Caught here already, while it is known what else the answer carries.
+    caught(request_id, async { next.call(request).await }).await
+}
+
+/// Who is calling. A bearer token decides alone, even beside a good session.
+async fn identify(state: &ApiState, request: &ServiceRequest) -> Result<Arc<KeyPrincipal>, ApiError> {
+    let failed = match Credential::of(request.headers()) {
+        // A dashboard session is looked up here, from its cookie, and passes `session_guard` instead of `admit`.
+        Credential::Absent => return Err(ApiError::Unauthorized { token_sent: false }),
+        Credential::NoToken => ApiError::Unauthorized { token_sent: false },
+        Credential::Malformed => ApiError::Unauthorized { token_sent: true },
+        Credential::Bearer(token) => match state.authenticator.authenticate(token, state.clock.now()).await {
+            Ok(principal) => return Ok(principal),
+            Err(AuthError::Unavailable(error)) => return Err(error.into()),
+            Err(AuthError::Malformed | AuthError::Unknown | AuthError::Expired | AuthError::Revoked) => {
+                ApiError::Unauthorized { token_sent: true }
+            }
+        },
+    };
+    // Callers without an address (a Unix socket) share one.
+    let peer = request.peer_addr().map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |peer| peer.ip());
+    let address = client_address(peer, request.headers(), &state.settings.trusted_proxies);
+    Err(match state.address_guard.failure(address) {
+        Ok(()) => failed,
+        Err(wait) => ApiError::TooManyRequests {
+            message: "Too many failed authentications from this address: wait for the seconds in Retry-After, \
+                      then send a valid API key as Authorization: Bearer astra_…",
+            retry_after: wait.seconds,
+        },
+    })
+}
+
+/// What the limits say of a request.
+struct Admission {
+    /// Why it goes no further.
+    refusal: Option<ApiError>,
+    quota: Option<Quota>,
+    /// Holds the request's place until its answer is made.
+    _place: Option<InFlight>,
+}
+
+async fn admit(state: &ApiState, principal: &KeyPrincipal, free: bool) -> Admission {
+    let key = &principal.key;
+    let Some(place) = state.concurrency.enter(key.id).await else {
+        let refusal = ApiError::TooManyRequests {
+            message: "Too many requests of this key at once: wait for some of them to finish, then try again",
+            retry_after: 1,
+        };
+        // Nothing is taken, and the refusal stands whether or not the headers can be told.
+        let quota = state.plan_limiter.peek(principal, state.clock.now()).await.ok().flatten();
+        return Admission { refusal: Some(refusal), quota, _place: None };
+    };
+    let now = state.clock.now();
+    let decision = if free {
+        state.plan_limiter.peek(principal, now).await
+    } else {
+        state.plan_limiter.take(principal, now).await
+    };
+    let quota = match decision {
+        Ok(quota) => quota,
+        Err(error) => return Admission { refusal: Some(error.into()), quota: None, _place: None },
+    };
+    let spent = quota.filter(|quota| quota.refused);
+    if !free {
+        state.usage.record(key.account_id, key.id, spent.is_some(), now);
+    }
+    let refusal = spent.map(|quota| ApiError::TooManyRequests {
+        message: spent_message(principal.plan),
+        retry_after: quota.seconds_to_reset(now),
+    });
+    Admission { refusal, quota, _place: Some(place) }
+}
+
+const fn spent_message(plan: Plan) -> &'static str {
+    match plan {
+        Plan::Starter => {
+            "Rate limit exceeded: the Starter plan allows 100 requests an hour for each key; wait for the seconds in \
+             Retry-After"
+        }
+        Plan::Professional => {
+            "Rate limit exceeded: the Professional plan allows 1,000 requests an hour for each key; wait for the \
+             seconds in Retry-After"
+        }
+        Plan::Enterprise => "Rate limit exceeded",
+    }
+}

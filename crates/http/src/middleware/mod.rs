@@ -1,0 +1,20 @@
+//! What every request goes through, outermost first: [`edge`] (detached from the connection, request id, safety
+//! headers, contract form of errors, access log), then, under `/api`, [`authenticate`] (form, credential, limits).
+
+mod access_log;
+mod authenticate;
+mod contract_form;
+mod credential;
+mod detached;
+mod edge;
+mod quota_headers;
+mod request_form;
+mod request_id;
+mod safety_headers;
+
+pub(crate) use authenticate::authenticate;
+pub(crate) use edge::edge;
+pub use request_id::RequestId;
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,5 @@
+mod access_log;
+mod answers;
+mod connection;
+mod detachment;
+mod limits;

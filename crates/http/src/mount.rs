@@ -1,0 +1,46 @@
+use actix_web::dev::HttpServiceFactory;
+use actix_web::middleware::from_fn;
+use actix_web::{HttpResponse, web};
+
+use crate::ApiError;
+use crate::endpoints;
+use crate::extractors::api_app_defaults;
+use crate::middleware::{authenticate, edge};
+use crate::state::ApiState;
+
+/// The whole API under `/api`, to be mounted in any actix application:
+/// `App::new().service(astranetmon_http::api(state))`.
+///
+/// The application's own middleware sees answers to panics as `Err`; everything else is an ordinary answer.
+#[must_use]
+pub fn api(state: web::Data<ApiState>) -> impl HttpServiceFactory + 'static {
+    api_with(state, endpoints::configure)
+}
+
+pub(crate) fn api_with(
+    state: web::Data<ApiState>,
+    configure: impl FnOnce(&mut web::ServiceConfig),
+) -> impl HttpServiceFactory + 'static {
+    let (at_edge, at_door) = (state.clone(), state.clone());
+    web::scope("/api")
+        .app_data(state)
+        .configure(api_app_defaults)
+        .service(web::scope("/v1").configure(configure).default_service(web::to(not_found)))
+        .default_service(web::to(not_found))
+        .wrap(from_fn(move |request, next| authenticate(at_door.clone(), request, next)))
+        .wrap(from_fn(move |request, next| edge(at_edge.clone(), request, next)))
+}
+
+/// Answers every path that nothing else has, in the contract's form. For applications that serve nothing but this
+/// crate; to be mounted last.
+#[must_use]
+pub fn anything_else(state: web::Data<ApiState>) -> impl HttpServiceFactory + 'static {
+    // A scope has no pattern of its own: to the log these requests are unmatched.
+    web::scope("")
+        .default_service(web::to(not_found))
+        .wrap(from_fn(move |request, next| edge(state.clone(), request, next)))
+}
+
+async fn not_found() -> Result<HttpResponse, ApiError> {
+    Err(ApiError::NotFound)
+}

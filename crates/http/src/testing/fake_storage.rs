@@ -1,0 +1,346 @@
+use std::sync::Mutex;
+
+use astranetmon_auth::{
+    Access, ApiKeyRecord, Ingest, KeyHash, KeyLookup, KeyPrincipal, LookupError, ManageAccount, NewApiKey, Operator,
+    OwnKey, ReadAgents, ReadMetrics, ReadSpeedtests, ReadTraceroutes, Scope,
+};
+use astranetmon_domain::{
+    Account, AccountId, AccountName, Agent, AgentFilter, AgentId, ApiKeyId, MetricPosition, MetricSample, PageRequest,
+    Plan, QuotaWindowId, RecordFilter, RecordPosition, Speedtest, SpeedtestId, Timestamp, Traceroute, TracerouteId,
+    User, UserEmail,
+};
+use astranetmon_ratelimit::{QuotaUnavailable, QuotaWindows, UsageCount, Window, WindowTake};
+use astranetmon_storage::{
+    AccountRepository, AgentPage, AgentRepository, ApiKeyRepository, Appended, AuditEntry, AuditRepository,
+    Maintenance, MetricPage, MetricRepository, NewAgent, NewUser, RecordPage, SpeedtestRepository, StorageError,
+    TracerouteRepository, UsageRepository, UserRepository,
+};
+use async_trait::async_trait;
+use uuid::Uuid;
+
+type Result<T> = std::result::Result<T, StorageError>;
+
+/// A storage of plain lists, with the order, filters and paging of the real ones. Administration is not in it.
+#[derive(Default)]
+pub(crate) struct FakeStorage {
+    pub(crate) keys: Mutex<Vec<(KeyHash, KeyPrincipal)>>,
+    pub(crate) agents: Mutex<Vec<(AccountId, Agent)>>,
+    pub(crate) metrics: Mutex<Vec<(AccountId, MetricSample)>>,
+    pub(crate) speedtests: Mutex<Vec<(AccountId, Speedtest)>>,
+    pub(crate) traceroutes: Mutex<Vec<(AccountId, Traceroute)>>,
+    pub(crate) usage: Mutex<Vec<UsageCount>>,
+    windows: Mutex<Vec<(QuotaWindowId, Window)>>,
+    /// What every read fails with, if anything.
+    pub(crate) unavailable: Mutex<bool>,
+}
+
+/// The rows of an account behind a place in the order of `key`, how many there are, and whether more remain.
+fn page<T: Clone, K: Ord>(
+    rows: &Mutex<Vec<(AccountId, T)>>,
+    account_id: AccountId,
+    matches: impl Fn(&T) -> bool,
+    key: impl Fn(&T) -> K,
+    after: Option<K>,
+    limit: Option<u32>,
+) -> (Vec<T>, u64, bool) {
+    let rows = rows.lock().expect("not poisoned");
+    let mut rows: Vec<T> =
+        rows.iter().filter(|(owner, row)| *owner == account_id && matches(row)).map(|(_, row)| row.clone()).collect();
+    let total = rows.len() as u64;
+    rows.sort_by_key(&key);
+    rows.retain(|row| after.as_ref().is_none_or(|after| key(row) > *after));
+    let limit = limit.map_or(usize::MAX, |limit| limit as usize);
+    let more = rows.len() > limit;
+    rows.truncate(limit);
+    (rows, total, more)
+}
+
+fn filtered(filter: &RecordFilter, agent_id: &AgentId, timestamp: Timestamp) -> bool {
+    let agent = match &filter.agent {
+        AgentFilter::All => true,
+        AgentFilter::One(id) => id == agent_id,
+        AgentFilter::Nobody => false,
+    };
+    agent && filter.range.contains(timestamp)
+}
+
+type RecordKey = (std::cmp::Reverse<Timestamp>, AgentId, Uuid);
+
+fn record_key(position: &RecordPosition) -> RecordKey {
+    (std::cmp::Reverse(position.timestamp), position.agent_id.clone(), position.id)
+}
+
+impl FakeStorage {
+    fn ready(&self) -> Result<()> {
+        let unavailable = *self.unavailable.lock().expect("not poisoned");
+        if unavailable { Err(StorageError::Unavailable { context: "reading", source: None }) } else { Ok(()) }
+    }
+
+    fn find<T: Clone, A: Access>(
+        &self,
+        rows: &Mutex<Vec<(AccountId, T)>>,
+        scope: &Scope<A>,
+        is: impl Fn(&T) -> bool,
+    ) -> Result<Option<T>> {
+        self.ready()?;
+        let rows = rows.lock().expect("not poisoned");
+        Ok(rows.iter().find(|(owner, row)| *owner == scope.account_id() && is(row)).map(|(_, row)| row.clone()))
+    }
+
+    fn append<T>(&self, rows: &Mutex<Vec<(AccountId, T)>>, account_id: AccountId, new: Vec<T>) -> Appended {
+        let inserted = new.len() as u64;
+        rows.lock().expect("not poisoned").extend(new.into_iter().map(|row| (account_id, row)));
+        Appended { inserted, ..Appended::default() }
+    }
+}
+
+fn absent<T>() -> Result<T> {
+    Err(StorageError::Internal { context: "not in the fake", source: None })
+}
+
+#[async_trait]
+impl KeyLookup for FakeStorage {
+    async fn api_key_find_by_hash(&self, hash: &KeyHash) -> std::result::Result<Option<KeyPrincipal>, LookupError> {
+        self.ready().map_err(|error| LookupError(Box::new(error)))?;
+        let keys = self.keys.lock().expect("not poisoned");
+        Ok(keys.iter().find(|(known, _)| known == hash).map(|(_, principal)| principal.clone()))
+    }
+}
+
+#[async_trait]
+impl QuotaWindows for FakeStorage {
+    async fn window_take(
+        &self,
+        account_id: AccountId,
+        window_id: QuotaWindowId,
+        limit: u32,
+        now: Timestamp,
+    ) -> std::result::Result<WindowTake, QuotaUnavailable> {
+        let open = self.window_peek(account_id, window_id, now).await?;
+        let mut window = open.unwrap_or(Window { opened_at: now, used: 0 });
+        if window.used >= limit {
+            return Ok(WindowTake::Refused(window));
+        }
+        window.used += 1;
+        let mut windows = self.windows.lock().expect("not poisoned");
+        windows.retain(|(id, _)| *id != window_id);
+        windows.push((window_id, window));
+        Ok(WindowTake::Passed(window))
+    }
+
+    async fn window_peek(
+        &self,
+        _: AccountId,
+        window_id: QuotaWindowId,
+        now: Timestamp,
+    ) -> std::result::Result<Option<Window>, QuotaUnavailable> {
+        let windows = self.windows.lock().expect("not poisoned");
+        Ok(windows.iter().find(|(id, window)| *id == window_id && now < window.resets_at()).map(|(_, window)| *window))
+    }
+}
+
+#[async_trait]
+impl UsageRepository for FakeStorage {
+    async fn usage_add(&self, _: &Operator, counts: &[UsageCount]) -> Result<()> {
+        self.usage.lock().expect("not poisoned").extend(counts);
+        Ok(())
+    }
+
+    async fn usage_by_hour(&self, _: &Scope<OwnKey>, key_id: ApiKeyId, since: Timestamp) -> Result<Vec<UsageCount>> {
+        self.ready()?;
+        let usage = self.usage.lock().expect("not poisoned");
+        Ok(usage.iter().filter(|count| count.key_id == key_id && count.hour >= since.hour_start()).copied().collect())
+    }
+}
+
+#[async_trait]
+impl AgentRepository for FakeStorage {
+    async fn agent_page(
+        &self,
+        scope: &Scope<ReadAgents>,
+        after: Option<(&str, &AgentId)>,
+        limit: Option<u32>,
+    ) -> Result<AgentPage> {
+        self.ready()?;
+        let after = after.map(|(hostname, id)| (hostname.to_owned(), id.clone()));
+        let key = |agent: &Agent| (agent.facts.hostname.clone(), agent.id.clone());
+        let (agents, total, more) = page(&self.agents, scope.account_id(), |_| true, key, after, limit);
+        Ok(AgentPage { agents, total, more })
+    }
+
+    async fn agent_find(&self, scope: &Scope<ReadAgents>, id: &AgentId) -> Result<Option<Agent>> {
+        self.find(&self.agents, scope, |agent| agent.id == *id)
+    }
+
+    async fn agent_upsert(&self, scope: &Scope<Ingest>, agent: &NewAgent, now: Timestamp) -> Result<()> {
+        let agent = Agent {
+            id: agent.id.clone(),
+            facts: agent.facts.clone(),
+            name: agent.name.clone(),
+            last_seen_at: None,
+            created_at: now,
+            disabled_at: None,
+            public_ip: agent.public_ip.clone(),
+            labels: agent.labels.clone(),
+        };
+        self.append(&self.agents, scope.account_id(), vec![agent]);
+        Ok(())
+    }
+
+    async fn agent_seen(&self, _: &Scope<Ingest>, _: &AgentId, _: Timestamp) -> Result<()> {
+        absent()
+    }
+}
+
+#[async_trait]
+impl MetricRepository for FakeStorage {
+    async fn metric_page(
+        &self,
+        scope: &Scope<ReadMetrics>,
+        filter: &RecordFilter,
+        request: &PageRequest<MetricPosition, 10_000>,
+    ) -> Result<MetricPage> {
+        self.ready()?;
+        let key = |sample: &MetricSample| (std::cmp::Reverse(sample.timestamp), sample.agent_id.clone());
+        let after = request.after.clone().map(|after| (std::cmp::Reverse(after.timestamp), after.agent_id));
+        let matches = |sample: &MetricSample| filtered(filter, &sample.agent_id, sample.timestamp);
+        let rows = Some(request.limit.rows());
+        let (samples, total, more) = page(&self.metrics, scope.account_id(), matches, key, after, rows);
+        let mut page = MetricPage { total, more, ..MetricPage::default() };
+        samples.iter().for_each(|sample| page.columns.push_sample(sample));
+        Ok(page)
+    }
+
+    async fn metric_append(&self, scope: &Scope<Ingest>, samples: Vec<MetricSample>, _: Timestamp) -> Result<Appended> {
+        Ok(self.append(&self.metrics, scope.account_id(), samples))
+    }
+}
+
+macro_rules! test_repository {
+    ($repository:ident, $record:ident, $id:ident, $read:ident, $rows:ident, $page:ident, $find:ident, $append:ident) => {
+        #[async_trait]
+        impl $repository for FakeStorage {
+            async fn $page(
+                &self,
+                scope: &Scope<$read>,
+                filter: &RecordFilter,
+                request: &PageRequest<RecordPosition, 1_000>,
+            ) -> Result<RecordPage<$record>> {
+                self.ready()?;
+                let key = |row: &$record| (std::cmp::Reverse(row.timestamp), row.agent_id.clone(), row.id.0);
+                let matches = |row: &$record| filtered(filter, &row.agent_id, row.timestamp);
+                let after = request.after.as_ref().map(record_key);
+                let limit = Some(request.limit.rows());
+                let (rows, total, more) = page(&self.$rows, scope.account_id(), matches, key, after, limit);
+                Ok(RecordPage { rows, total, more })
+            }
+
+            async fn $find(&self, scope: &Scope<$read>, id: $id) -> Result<Option<$record>> {
+                self.find(&self.$rows, scope, |row| row.id == id)
+            }
+
+            async fn $append(&self, scope: &Scope<Ingest>, rows: Vec<$record>, _: Timestamp) -> Result<Appended> {
+                Ok(self.append(&self.$rows, scope.account_id(), rows))
+            }
+        }
+    };
+}
+
+test_repository!(
+    SpeedtestRepository,
+    Speedtest,
+    SpeedtestId,
+    ReadSpeedtests,
+    speedtests,
+    speedtest_page,
+    speedtest_find,
+    speedtest_append
+);
+test_repository!(
+    TracerouteRepository,
+    Traceroute,
+    TracerouteId,
+    ReadTraceroutes,
+    traceroutes,
+    traceroute_page,
+    traceroute_find,
+    traceroute_append
+);
+
+#[async_trait]
+impl AccountRepository for FakeStorage {
+    async fn account_create(&self, _: &Operator, _: &AccountName, _: Plan, _: Timestamp) -> Result<Account> {
+        absent()
+    }
+    async fn account_list(&self, _: &Operator) -> Result<Vec<Account>> {
+        absent()
+    }
+    async fn account_find_by_name(&self, _: &Operator, _: &AccountName) -> Result<Option<Account>> {
+        absent()
+    }
+    async fn account_set_plan(&self, _: &Scope<ManageAccount>, _: Plan, _: Timestamp) -> Result<Option<Account>> {
+        absent()
+    }
+}
+
+#[async_trait]
+impl UserRepository for FakeStorage {
+    async fn user_create(&self, _: &Scope<ManageAccount>, _: &NewUser, _: Timestamp) -> Result<User> {
+        absent()
+    }
+    async fn user_list(&self, _: &Scope<ManageAccount>) -> Result<Vec<User>> {
+        absent()
+    }
+    async fn user_find_by_email(&self, _: &Operator, _: &UserEmail) -> Result<Option<User>> {
+        absent()
+    }
+}
+
+#[async_trait]
+impl ApiKeyRepository for FakeStorage {
+    async fn api_key_create(&self, _: &Scope<ManageAccount>, _: &NewApiKey, _: Timestamp) -> Result<ApiKeyRecord> {
+        absent()
+    }
+    async fn api_key_list(&self, _: &Scope<ManageAccount>) -> Result<Vec<ApiKeyRecord>> {
+        absent()
+    }
+    async fn api_key_roll(
+        &self,
+        _: &Scope<ManageAccount>,
+        _: ApiKeyId,
+        _: &NewApiKey,
+        _: Timestamp,
+        _: Timestamp,
+    ) -> Result<Option<ApiKeyRecord>> {
+        absent()
+    }
+    async fn api_key_revoke(
+        &self,
+        _: &Scope<ManageAccount>,
+        _: ApiKeyId,
+        _: Timestamp,
+    ) -> Result<Option<ApiKeyRecord>> {
+        absent()
+    }
+}
+
+#[async_trait]
+impl AuditRepository for FakeStorage {
+    async fn audit_list(&self, _: &Scope<ManageAccount>, _: u32) -> Result<Vec<AuditEntry>> {
+        absent()
+    }
+}
+
+#[async_trait]
+impl Maintenance for FakeStorage {
+    async fn ping(&self) -> Result<()> {
+        self.ready()
+    }
+    async fn shared_secret(&self, _: &Operator, _: &str) -> Result<[u8; 32]> {
+        Ok([42; 32])
+    }
+    async fn close(&self) {}
+    fn kind(&self) -> &'static str {
+        "fake"
+    }
+}

@@ -1,0 +1,161 @@
+//! Every list query uses an index, on a million rows.
+
+use astranetmon_domain::{
+    AccountId, AgentFilter, AgentId, MetricPosition, RecordFilter, RecordPosition, TimeRange, Timestamp,
+};
+use diesel::connection::SimpleConnection;
+use diesel::debug_query;
+use diesel::prelude::*;
+use diesel::sql_types::Text;
+use diesel::sqlite::{Sqlite, SqliteConnection};
+use uuid::Uuid;
+
+use super::connection::{self, Access};
+use super::queries;
+use crate::counts::{CountedSpan, RecordKind};
+
+#[derive(QueryableByName)]
+struct Step {
+    #[diesel(sql_type = Text)]
+    detail: String,
+}
+
+/// The plan of a query as text, with its bound values put in.
+fn plan(connection: &mut SqliteConnection, debug: &str) -> String {
+    let (sql, binds) = debug.split_once(" -- binds: ").expect("diesel's debug form");
+    let binds = binds.trim_start_matches('[').trim_end_matches(']');
+    let mut values = split_binds(binds).into_iter();
+    let bound: String = sql
+        .split('?')
+        .enumerate()
+        .map(|(part, text)| if part == 0 { text.to_owned() } else { values.next().unwrap_or_default() + text })
+        .collect();
+    let steps: Vec<Step> = diesel::sql_query(format!("EXPLAIN QUERY PLAN {bound}")).load(connection).expect(&bound);
+    steps.into_iter().map(|step| step.detail).collect::<Vec<_>>().join("; ")
+}
+
+/// Values in diesel's debug form, as SQL: numbers as they are, text quoted, bytes as a blob.
+fn split_binds(binds: &str) -> Vec<String> {
+    let mut values = Vec::new();
+    let mut depth = 0;
+    let mut value = String::new();
+    for c in binds.chars().chain([',']) {
+        match c {
+            '[' => depth += 1,
+            ']' => depth -= 1,
+            ',' if depth == 0 => {
+                let text = value.trim();
+                let quoted = text.strip_prefix('"').and_then(|text| text.strip_suffix('"'));
+                values.push(match quoted {
+                    Some(quoted) => format!("'{quoted}'"),
+                    None if text.starts_with('[') || text.contains(',') => "x'00'".to_owned(),
+                    None => text.to_owned(),
+                });
+                value.clear();
+                continue;
+            }
+            _ => {}
+        }
+        value.push(c);
+    }
+    values
+}
+
+fn million_rows() -> (tempfile::TempDir, SqliteConnection) {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("plans.sqlite3");
+    connection::create_file(&path).expect("a file");
+    let mut connection = connection::open(&path, Access::Write).expect("a database");
+    connection::migrate(&mut connection).expect("a schema");
+    connection
+        .batch_execute(
+            "PRAGMA synchronous = OFF;
+             BEGIN;
+             CREATE TEMP TABLE n (value INTEGER PRIMARY KEY);
+             WITH RECURSIVE count (value) AS (SELECT 1 UNION ALL SELECT value + 1 FROM count WHERE value < 1000000)
+                 INSERT INTO n SELECT value FROM count;
+             INSERT INTO account (id, name, plan, created_at)
+                 SELECT value, 'account ' || value, 'enterprise', 0 FROM n WHERE value <= 10;
+             INSERT INTO agent (account_id, id, hostname, created_at, ip_addresses, labels)
+                 SELECT 1 + value % 10, 'agent-' || value, 'host-' || value, 0, '[]', '{}' FROM n WHERE value <= 1000;
+             INSERT INTO metric (account_id, agent_id, timestamp, received_at, sequence, cpu_percent)
+                 SELECT 1 + value % 10, 'agent-' || (value % 200), value * 60000000, 0, value, 1.5
+                 FROM n WHERE value <= 1000000;
+             INSERT INTO speedtest (account_id, id, agent_id, timestamp, received_at, sequence, status)
+                 SELECT 1 + value % 10, CAST(printf('%016d', value) AS BLOB), 'agent-' || (value % 200),
+                        value * 60000000, 0, value, 'completed'
+                 FROM n WHERE value <= 100000;
+             INSERT INTO traceroute (account_id, id, agent_id, timestamp, received_at, sequence, target, protocol,
+                                     status, reached, path_hash, hops)
+                 SELECT 1 + value % 10, CAST(printf('%016d', value) AS BLOB), 'agent-' || (value % 200),
+                        value * 60000000, 0, value, 'example.com', 'icmp', 'completed', 1, '', '[]'
+                 FROM n WHERE value <= 100000;
+             COMMIT;",
+        )
+        .expect("rows");
+    (folder, connection)
+}
+
+#[test]
+fn every_list_query_uses_an_index_with_a_million_rows() {
+    let (_folder, mut connection) = million_rows();
+    let account = AccountId(1);
+    let agent = AgentId::parse("agent-10").expect("an id");
+    let one = AgentFilter::One(agent.clone());
+    let at = Timestamp::from_seconds(30_000_000);
+    let ranges = [
+        TimeRange::ALL,
+        TimeRange { start: Some(at), end: None },
+        TimeRange { start: None, end: Some(at) },
+        TimeRange { start: Some(at), end: Some(at.plus_seconds(86_400)) },
+    ];
+    let metric_position = MetricPosition { timestamp: at, agent_id: agent.clone() };
+    let record_position = RecordPosition { timestamp: at, agent_id: agent.clone(), id: Uuid::nil() };
+    let mut plans = Vec::new();
+    let mut explain = |name: String, debug: String| plans.push((name, plan(&mut connection, &debug)));
+    let hostname = ("host-10", &agent);
+    explain("agents".into(), debug_query::<Sqlite, _>(&queries::agent_page(account, None, None)).to_string());
+    explain(
+        "agents behind".into(),
+        debug_query::<Sqlite, _>(&queries::agent_page(account, Some(hostname), Some(9))).to_string(),
+    );
+    for filter in [AgentFilter::All, one.clone()] {
+        for range in ranges {
+            let filter = RecordFilter { agent: filter.clone(), range };
+            for behind in [false, true] {
+                let name = |list: &str| format!("{list} {filter:?} behind {behind}");
+                let after = behind.then_some(&metric_position);
+                let query = queries::metric_page(account, &filter, after, 101);
+                explain(name("metrics"), debug_query::<Sqlite, _>(&query).to_string());
+                let after = behind.then_some(&record_position);
+                let query = queries::speedtest_page(account, &filter, after, 101);
+                explain(name("speedtests"), debug_query::<Sqlite, _>(&query).to_string());
+                let query = queries::traceroute_page(account, &filter, after, 101);
+                explain(name("traceroutes"), debug_query::<Sqlite, _>(&query).to_string());
+            }
+        }
+        let hour = (at.as_micros(), at.as_micros() + 3_600_000_000);
+        explain(
+            "count of metrics".into(),
+            debug_query::<Sqlite, _>(&queries::metric_count(account, &filter, hour)).to_string(),
+        );
+        explain(
+            "count of speed tests".into(),
+            debug_query::<Sqlite, _>(&queries::speedtest_count(account, &filter, hour)).to_string(),
+        );
+        explain(
+            "count of traceroutes".into(),
+            debug_query::<Sqlite, _>(&queries::traceroute_count(account, &filter, hour)).to_string(),
+        );
+        let span = CountedSpan { period: 3_600, start: hour.0, end: hour.1 };
+        explain(
+            "kept counts".into(),
+            debug_query::<Sqlite, _>(&queries::counted(account, RecordKind::Metric, &filter, span)).to_string(),
+        );
+    }
+    for (name, plan) in &plans {
+        assert!(plan.starts_with("SEARCH ") && plan.contains("account_id=?"), "{name}: {plan}");
+        assert!(!plan.contains("SCAN ") && !plan.contains("TEMP B-TREE"), "{name}: {plan}");
+    }
+    assert_eq!(plans.len(), 2 + 2 * (4 * 2 * 3 + 4));
+}

@@ -1,0 +1,34 @@
+# Sugar over the commands that work without it.
+
+# List the recipes
+default:
+    @just --list
+
+# Serve a demonstration on 127.0.0.1:8080
+demo *ARGUMENTS:
+    cargo run --release -- demo {{ARGUMENTS}}
+
+# Run everything with reduced counts; `just test full` with the promised ones
+test *ARGUMENTS:
+    ./test {{ARGUMENTS}}
+
+# Check format and lints
+lint:
+    cargo fmt --all --check
+    cargo clippy --workspace --all-targets --locked -- -D warnings
+
+# Write the OpenAPI document from the handlers
+openapi:
+    cargo run -- openapi --output openapi/openapi.json
+
+# Measure against a prepared body of the same size
+bench *ARGUMENTS:
+    cargo bench --package astranetmon {{ARGUMENTS}}
+
+# Check licences, bans and sources
+deny:
+    cargo deny --all-features check licenses bans sources
+
+# Check dependencies against the advisory database; needs a network
+advisories:
+    cargo deny --all-features check advisories
