@@ -15,7 +15,6 @@ mod metrics;
 mod migrate;
 mod partition;
 mod paths;
-#[expect(dead_code, reason = "a total is one statement here, see `totals`; its parts are for SQLite")]
 mod queries;
 mod settings;
 mod speedtests;
