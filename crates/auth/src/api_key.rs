@@ -85,7 +85,7 @@ fn checksum(text: &[u8]) -> [u8; CHECKSUM_LENGTH] {
 
 /// SHA-256 of an API key: the only form that storage can take. A plain hash is enough for 178 random bits
 /// (OWASP ASVS 5.0 §6.5.2).
-#[derive(Clone, Copy, Hash)]
+#[derive(Clone, Copy)]
 pub struct KeyHash([u8; 32]);
 
 impl KeyHash {

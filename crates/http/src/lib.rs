@@ -19,6 +19,7 @@ mod middleware;
 mod mount;
 mod openapi;
 mod query;
+mod quota_extension;
 mod state;
 #[cfg(test)]
 mod test_service;
@@ -31,6 +32,6 @@ pub use background::run_background;
 pub use error::ApiError;
 pub use extractors::api_app_defaults;
 pub use health::health;
-pub use middleware::{CurrentQuota, RequestId};
+pub use middleware::RequestId;
 pub use mount::{anything_else, api};
 pub use state::{ApiSettings, ApiState};

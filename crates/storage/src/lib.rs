@@ -14,6 +14,8 @@ mod repository;
 mod rows;
 mod schema;
 pub mod sqlite;
+#[cfg(feature = "testing")]
+pub mod testing;
 
 pub use error::StorageError;
 pub use repository::{

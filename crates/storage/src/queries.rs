@@ -5,13 +5,10 @@ macro_rules! backend_queries {
     ($backend:ty) => {
         use astranetmon_domain::{AccountId, AgentFilter, AgentId, MetricPosition, RecordFilter, RecordPosition};
         use diesel::dsl::{AsSelect, IntoBoxed, Select};
-        use diesel::expression::SqlLiteral;
         use diesel::prelude::*;
-        use diesel::sql_types::{BigInt, Nullable};
 
-        use crate::counts::{CountedSpan, RecordKind, WHOLE_ACCOUNT};
         use crate::rows::{AgentRow, MetricReadRow, SpeedtestRow, TracerouteRow};
-        use crate::schema::{agent, metric, record_count, speedtest, traceroute};
+        use crate::schema::{agent, metric, speedtest, traceroute};
 
         /// Agents by hostname, then id, behind `after`.
         pub(crate) fn agent_page<'a>(
@@ -67,26 +64,8 @@ macro_rules! backend_queries {
             }
         }
 
-        /// A part of an hour, counted in the metrics themselves.
-        pub(crate) fn metric_count<'a>(
-            account_id: AccountId,
-            agent: &'a AgentFilter,
-            (start, end): (i64, i64),
-        ) -> IntoBoxed<'a, Select<metric::table, diesel::dsl::CountStar>, $backend> {
-            let mut query = metric::table
-                .select(diesel::dsl::count_star())
-                .into_boxed()
-                .filter(metric::account_id.eq(account_id.0))
-                .filter(metric::timestamp.ge(start))
-                .filter(metric::timestamp.lt(end));
-            if let AgentFilter::One(agent_id) = agent {
-                query = query.filter(metric::agent_id.eq(agent_id.as_str()));
-            }
-            query
-        }
-
         macro_rules! record_queries {
-            ($page:ident, $count:ident, $table:ident, $row:ident) => {
+            ($page:ident, $table:ident, $row:ident) => {
                 /// Records newest first, then by agent, then by id, behind `after`.
                 pub(crate) fn $page<'a>(
                     account_id: AccountId,
@@ -123,51 +102,11 @@ macro_rules! backend_queries {
                         query.order(($table::timestamp.desc(), $table::agent_id.asc(), $table::id.asc())).limit(fetch)
                     }
                 }
-
-                /// A part of an hour, counted in the records themselves.
-                pub(crate) fn $count<'a>(
-                    account_id: AccountId,
-                    agent: &'a AgentFilter,
-                    (start, end): (i64, i64),
-                ) -> IntoBoxed<'a, Select<$table::table, diesel::dsl::CountStar>, $backend> {
-                    let mut query = $table::table
-                        .select(diesel::dsl::count_star())
-                        .into_boxed()
-                        .filter($table::account_id.eq(account_id.0))
-                        .filter($table::timestamp.ge(start))
-                        .filter($table::timestamp.lt(end));
-                    if let AgentFilter::One(agent_id) = agent {
-                        query = query.filter($table::agent_id.eq(agent_id.as_str()));
-                    }
-                    query
-                }
             };
         }
 
-        record_queries!(speedtest_page, speedtest_count, speedtest, SpeedtestRow);
-        record_queries!(traceroute_page, traceroute_count, traceroute, TracerouteRow);
-
-        /// The sum of the counts of one span; null if there are none.
-        pub(crate) fn counted<'a>(
-            account_id: AccountId,
-            kind: RecordKind,
-            agent: &'a AgentFilter,
-            span: CountedSpan,
-        ) -> IntoBoxed<'a, Select<record_count::table, SqlLiteral<Nullable<BigInt>>>, $backend> {
-            let agent_id = match agent {
-                AgentFilter::One(agent_id) => agent_id.as_str(),
-                AgentFilter::All | AgentFilter::Nobody => WHOLE_ACCOUNT,
-            };
-            record_count::table
-                .select(diesel::dsl::sql::<Nullable<BigInt>>("CAST(SUM(count) AS BIGINT)"))
-                .into_boxed()
-                .filter(record_count::account_id.eq(account_id.0))
-                .filter(record_count::kind.eq(kind as i64))
-                .filter(record_count::agent_id.eq(agent_id))
-                .filter(record_count::period.eq(span.period))
-                .filter(record_count::bucket.ge(span.start))
-                .filter(record_count::bucket.lt(span.end))
-        }
+        record_queries!(speedtest_page, speedtest, SpeedtestRow);
+        record_queries!(traceroute_page, traceroute, TracerouteRow);
     };
 }
 

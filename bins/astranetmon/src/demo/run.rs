@@ -59,7 +59,7 @@ async fn open_storage(path: &Path) -> Result<Arc<dyn Storage>, Failure> {
         .map_err(|error| Failure::caused("the folder's name cannot be part of a database URL", &error))?;
     let settings = Settings { database_url, ..Settings::default() };
     storage_choice::migrate(&settings).await?;
-    storage_choice::open(&settings).await
+    storage_choice::open(&settings, storage_choice::Purpose::Serve).await
 }
 
 /// What runs until it is stopped.

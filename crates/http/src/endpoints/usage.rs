@@ -8,7 +8,7 @@ use astranetmon_ratelimit::{Quota, UsageCount};
 use super::own_key::OwnKeyPrincipal;
 use super::record_list::NoParameters;
 use crate::encode::json_response;
-use crate::middleware::CurrentQuota;
+use crate::quota_extension::CurrentQuota;
 use crate::wire::{UsageHour, UsageRecord};
 use crate::{ApiError, ApiState};
 

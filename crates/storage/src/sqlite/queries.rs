@@ -1,1 +1,59 @@
 crate::queries::backend_queries!(diesel::sqlite::Sqlite);
+
+use diesel::dsl::CountStar;
+use diesel::expression::SqlLiteral;
+use diesel::sql_types::{BigInt, Nullable};
+use diesel::sqlite::Sqlite;
+
+use crate::counts::{CountedSpan, RecordKind, WHOLE_ACCOUNT};
+use crate::schema::record_count;
+
+macro_rules! partial_counts {
+    ($($name:ident: $table:ident,)*) => {$(
+        /// A part of an hour, counted in the records themselves.
+        pub(super) fn $name<'a>(
+            account_id: AccountId,
+            agent: &'a AgentFilter,
+            (start, end): (i64, i64),
+        ) -> IntoBoxed<'a, Select<$table::table, CountStar>, Sqlite> {
+            let query = $table::table
+                .select(diesel::dsl::count_star())
+                .into_boxed()
+                .filter($table::account_id.eq(account_id.0))
+                .filter($table::timestamp.ge(start))
+                .filter($table::timestamp.lt(end));
+            match agent {
+                AgentFilter::One(agent_id) => query.filter($table::agent_id.eq(agent_id.as_str())),
+                AgentFilter::All | AgentFilter::Nobody => query,
+            }
+        }
+    )*};
+}
+
+partial_counts! {
+    metric_count: metric,
+    speedtest_count: speedtest,
+    traceroute_count: traceroute,
+}
+
+/// The sum of the counts of one span; null if there are none.
+pub(super) fn counted(
+    account_id: AccountId,
+    kind: RecordKind,
+    agent: &AgentFilter,
+    span: CountedSpan,
+) -> IntoBoxed<'_, Select<record_count::table, SqlLiteral<Nullable<BigInt>>>, Sqlite> {
+    let agent_id = match agent {
+        AgentFilter::One(agent_id) => agent_id.as_str(),
+        AgentFilter::All | AgentFilter::Nobody => WHOLE_ACCOUNT,
+    };
+    record_count::table
+        .select(diesel::dsl::sql::<Nullable<BigInt>>("CAST(SUM(count) AS BIGINT)"))
+        .into_boxed()
+        .filter(record_count::account_id.eq(account_id.0))
+        .filter(record_count::kind.eq(kind as i64))
+        .filter(record_count::agent_id.eq(agent_id))
+        .filter(record_count::period.eq(span.period))
+        .filter(record_count::bucket.ge(span.start))
+        .filter(record_count::bucket.lt(span.end))
+}

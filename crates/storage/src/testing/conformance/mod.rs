@@ -1,0 +1,81 @@
+//! What every back end must do, one behaviour a function. [`conformance_tests!`](crate::conformance_tests) makes a
+//! test of each.
+
+pub mod accounts;
+pub mod agents;
+pub mod api_keys;
+pub mod maintenance;
+pub mod measured;
+pub mod metrics;
+pub mod traceroutes;
+pub mod usage;
+pub mod windows;
+
+mod records;
+
+use std::sync::Arc;
+
+use astranetmon_auth::{Access, Operator, Scope};
+use astranetmon_domain::{Account, AgentId, Plan, Timestamp};
+
+use crate::Storage;
+
+const OPERATOR: Operator = Operator::new("conformance");
+
+/// 2026-11-01T00:00:00Z
+const NOVEMBER: Timestamp = Timestamp::from_seconds(1_793_491_200);
+
+async fn account(storage: &Arc<dyn Storage>, name: &str) -> Account {
+    let name = name.parse().expect("a name");
+    storage.account_create(&OPERATOR, &name, Plan::Starter, NOVEMBER).await.expect("a new account")
+}
+
+fn scope<A: Access>(account: &Account) -> Scope<A> {
+    Scope::system(account.id, "conformance")
+}
+
+fn agent_id(text: &str) -> AgentId {
+    AgentId::parse(text).expect("an agent id")
+}
+
+/// Makes a test of every behaviour of the suite. `$make` is an async function without arguments that gives a storage
+/// on a fresh database and what must outlive it: `(Arc<dyn Storage>, impl Sized)`.
+#[macro_export]
+macro_rules! conformance_tests {
+    ($make:path) => {
+        $crate::conformance_tests! { $make;
+            accounts: names_and_addresses_are_unique, a_plan_change_is_seen_and_audited, missing_is_none;
+            api_keys: a_key_is_found_by_its_hash_only, twenty_live_keys_are_the_bound,
+                a_rolled_key_shares_its_window_and_ends, a_dead_key_is_not_rolled, revoking_twice_keeps_the_first_time,
+                a_foreign_key_is_none, what_is_done_to_keys_is_audited;
+            windows: exactly_the_limit_passes_under_concurrency, a_window_lasts_an_hour_from_its_first_request,
+                a_plan_change_acts_within_the_window, windows_are_apart;
+            usage: counts_add_up_by_hour, counts_of_many_writers_add_up;
+            agents: agents_come_by_hostname_in_pages, writing_an_agent_again_keeps_what_a_person_gave,
+                a_report_moves_forward_only;
+            metrics: a_sample_is_stored_once_and_fills_what_was_unknown, a_batch_repeats_itself_harmlessly,
+                a_large_batch_is_stored_whole, values_come_back_as_they_were_rounded,
+                writers_of_one_account_lose_nothing;
+            measured: metric_pages_walk_the_whole_list, speedtest_pages_walk_the_whole_list,
+                traceroute_pages_walk_the_whole_list, metric_ranges_and_totals_are_exact,
+                speedtest_ranges_and_totals_are_exact, traceroute_ranges_and_totals_are_exact,
+                metrics_of_accounts_are_apart, speedtests_of_accounts_are_apart, traceroutes_of_accounts_are_apart,
+                an_unknown_account_takes_nothing, metrics_far_from_now_are_kept, speedtests_are_unique_by_agent_and_id,
+                traceroutes_are_unique_by_agent_and_id;
+            traceroutes: path_changed_compares_with_the_trace_before, late_traces_correct_their_successors,
+                path_changed_is_right_whatever_the_order_of_arrival;
+            maintenance: a_ping_answers, a_shared_secret_is_made_once, a_closed_storage_is_unavailable;
+        }
+    };
+    ($make:path; $($group:ident: $($case:ident),* $(,)?;)*) => {$(
+        mod $group {
+            $(
+                #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+                async fn $case() {
+                    let (storage, _outlives) = $make().await;
+                    $crate::testing::conformance::$group::$case(storage).await;
+                }
+            )*
+        }
+    )*};
+}
