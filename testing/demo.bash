@@ -36,7 +36,7 @@ start_demo() {
     for _ in $(seq 600); do
         line=$(head -n 1 "$demo_data/out")
         [ -z "$line" ] || break
-        kill -0 "$demo_pid" 2>/dev/null || { cat "$demo_log" >&2; return 1; }
+        kill -0 "$demo_pid" 2>/dev/null || { echo "the demonstration has ended:" >&2; cat "$demo_log" >&2; return 1; }
         sleep 0.1
     done
     [ -n "$line" ] || { echo "the demonstration does not serve within 60 s" >&2; return 1; }

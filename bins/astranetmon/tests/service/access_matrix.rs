@@ -14,10 +14,15 @@ use crate::support::{Answer, Caller, Database, Kind, Office, Server, fleet, now,
 
 const GOLDEN: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/golden/access-matrix.txt");
 
-const OPEN: [&str; 4] = ["GET /api/v1/docs", "GET /api/v1/openapi.json", "GET /healthz", "GET /readyz"];
+const OPEN: [&str; 5] = [
+    "GET /api/v1/docs",
+    "GET /api/v1/docs/{asset}",
+    "GET /api/v1/openapi.json",
+    "GET /healthz",
+    "GET /readyz",
+];
 /// What the document does not list.
-const BESIDE_THE_DOCUMENT: [&str; 5] =
-    ["/healthz", "/readyz", "/api/v1/openapi.json", "/api/v1/docs", "/api/v1/nowhere"];
+const BESIDE_THE_DOCUMENT: [&str; 3] = ["/healthz", "/readyz", "/api/v1/nowhere"];
 
 /// A name and what stands in `Authorization`.
 type Credential = (&'static str, Option<String>);
@@ -68,9 +73,10 @@ async fn operations(server: &Server, caller: &Caller) -> BTreeSet<String> {
     operations
 }
 
-/// The path with the id of a record of the account `mine` in place of `{id}`.
+/// The path with the id of a record of the account `mine`, or the name of a file.
 fn target(path: &str) -> String {
     let id = match path {
+        "/api/v1/docs/{asset}" => "explorer.js".to_owned(),
         "/api/v1/agents/{id}" => "agent-1".to_owned(),
         "/api/v1/speedtests/{id}" => record_id(0).to_string(),
         "/api/v1/traceroutes/{id}" => record_id(1).to_string(),
@@ -79,7 +85,7 @@ fn target(path: &str) -> String {
             String::new()
         }
     };
-    path.replace("{id}", &id)
+    path.replace("{id}", &id).replace("{asset}", &id)
 }
 
 fn check_form(operation: &str, answer: &Answer) {

@@ -20,10 +20,7 @@ fn check_safety(what: &str, answer: &Answer, is_page: bool) {
         expected("cache-control", "no-store");
         if !answer.body.is_empty() {
             let kind = answer.header("content-type").unwrap_or_default();
-            assert!(
-                kind.starts_with("application/json") || kind.starts_with("application/problem+json"),
-                "{what}: {kind}"
-            );
+            assert!(kind.starts_with("application/json") || kind.starts_with("application/problem+json"), "{what}: {kind}");
         }
     }
     let vary: String = answer.headers.get_all("vary").iter().map(|value| value.to_str().expect("ASCII")).collect();
@@ -122,8 +119,8 @@ async fn other_methods_are_told_which_ones_a_path_takes_once_the_caller_is_known
     let paths = document["paths"].as_object().expect("paths").keys().cloned();
     for path in paths.chain(["/healthz".to_owned(), "/readyz".to_owned()]) {
         let open = !path.starts_with("/api/") || path.starts_with("/api/v1/docs") || path.ends_with("openapi.json");
-        let target =
-            path.replace("{id}", &if path.contains("agents") { "agent-1".into() } else { record_id(0).to_string() });
+        let id = if path.contains("agents") { "agent-1".to_owned() } else { record_id(0).to_string() };
+        let target = path.replace("{id}", &id).replace("{asset}", "explorer.js");
         for method in ["HEAD", "POST", "PUT", "DELETE", "PATCH", "OPTIONS", "TRACE", "BREW"] {
             let method: Method = method.parse().expect("a method");
             let what = format!("{method} {target}");
