@@ -67,10 +67,10 @@ struct DemoArguments {
 /// Where the database is.
 #[derive(Debug, Default, Args)]
 struct DatabaseArguments {
-    /// Configuration file (TOML); also ASTRANETMON_CONFIG
+    /// Configuration file (TOML); also `ASTRANETMON_CONFIG`
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
-    /// Database: sqlite://PATH or postgres://…; also ASTRANETMON_DATABASE_URL, which hides a password better
+    /// Database: `sqlite://PATH` or `postgres://…`; also `ASTRANETMON_DATABASE_URL`, which hides a password better
     #[arg(long, value_name = "URL")]
     database_url: Option<String>,
 }

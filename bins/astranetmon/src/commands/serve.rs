@@ -30,10 +30,10 @@ pub(super) struct ServeArguments {
     /// Where to serve Prometheus metrics: 127.0.0.1:9464, or off
     #[arg(long, value_name = "ADDRESS")]
     metrics_listen: Option<String>,
-    /// Where callers reach the service: https://monitoring.example.com
+    /// Where callers reach the service, such as `https://monitoring.example.com`
     #[arg(long, value_name = "URL")]
     public_url: Option<String>,
-    /// Networks whose X-Forwarded-For is believed, separated by commas: 10.0.0.0/8,::1
+    /// Networks whose X-Forwarded-For is believed, separated by commas: `10.0.0.0/8,::1`
     #[arg(long, value_name = "NETWORKS")]
     trusted_proxies: Option<String>,
     /// Certificate chain (PEM)

@@ -261,7 +261,6 @@ impl Role {
                 disk_read_rate: 90_000.0,
                 disk_write_rate: 700_000.0,
                 processes: 140,
-                ..SERVER
             },
             Self::Build => Hardware {
                 cores: 12,

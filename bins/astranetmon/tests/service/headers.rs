@@ -20,7 +20,10 @@ fn check_safety(what: &str, answer: &Answer, is_page: bool) {
         expected("cache-control", "no-store");
         if !answer.body.is_empty() {
             let kind = answer.header("content-type").unwrap_or_default();
-            assert!(kind.starts_with("application/json") || kind.starts_with("application/problem+json"), "{what}: {kind}");
+            assert!(
+                kind.starts_with("application/json") || kind.starts_with("application/problem+json"),
+                "{what}: {kind}"
+            );
         }
     }
     let vary: String = answer.headers.get_all("vary").iter().map(|value| value.to_str().expect("ASCII")).collect();
