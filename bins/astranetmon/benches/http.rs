@@ -36,7 +36,12 @@ type Case = (&'static str, &'static str, u32, &'static str);
 const CASES: [Case; 4] = [
     ("agents, 5 rows", "/api/v1/agents", 16, "≥ 0.50 on SQLite"),
     ("newest 100 of an agent", "/api/v1/metrics?agent_id=agent-1&limit=100", 16, "≥ 0.12 on SQLite"),
-    ("10,000 of an agent in a range", "/api/v1/metrics?agent_id=agent-1&start_date=RANGE&limit=10000", 1, "≤ 8 ×, 12 ×"),
+    (
+        "10,000 of an agent in a range",
+        "/api/v1/metrics?agent_id=agent-1&start_date=RANGE&limit=10000",
+        1,
+        "≤ 8 ×, 12 ×",
+    ),
     ("newest 10,000 of the account", "/api/v1/metrics?limit=10000", 1, ""),
 ];
 
@@ -83,8 +88,10 @@ async fn run(seconds: u32) {
     }
     prepare(&servers[0].1.addr, servers[0].2.reveal()).await;
 
-    println!("{:<10} {:<30} {:>9} {:>9} {:>7} {:>9} {:>9} {:>7}  promise", "database", "case", "prepared/s", "api/s",
-             "ratio", "p50 ms", "p99 ms", "time ×");
+    println!(
+        "{:<10} {:<30} {:>9} {:>9} {:>7} {:>9} {:>9} {:>7}  promise",
+        "database", "case", "prepared/s", "api/s", "ratio", "p50 ms", "p99 ms", "time ×"
+    );
     for (kind, server, key, _) in &servers {
         for (index, (name, path, connections, promise)) in CASES.iter().enumerate() {
             let url = format!("http://{}{}", server.addr, with_range(path));
@@ -97,7 +104,11 @@ async fn run(seconds: u32) {
             let (limit, api) = (median(limits), median(apis));
             println!(
                 "{kind:<10} {name:<30} {:>9.0} {:>9.0} {:>7.2} {:>9.2} {:>9.2} {:>7.1}  {promise}",
-                limit.per_second, api.per_second, api.per_second / limit.per_second, api.p50_ms, api.p99_ms,
+                limit.per_second,
+                api.per_second,
+                api.per_second / limit.per_second,
+                api.p50_ms,
+                api.p99_ms,
                 api.p50_ms / limit.p50_ms,
             );
         }
@@ -144,7 +155,8 @@ async fn load(storage: &Arc<dyn Storage>) -> ApiKey {
         storage.agent_seen(&ingest, &id, now).await.expect("an agent");
     }
     // Interleaved by agent, as reports arrive.
-    let rows: Vec<MetricSample> = (0..SAMPLES).flat_map(|minute| (0..AGENTS).map(move |agent| sample(agent, minute, now))).collect();
+    let rows: Vec<MetricSample> =
+        (0..SAMPLES).flat_map(|minute| (0..AGENTS).map(move |agent| sample(agent, minute, now))).collect();
     for batch in rows.chunks(5_000) {
         storage.metric_append(&ingest, batch.to_vec(), now).await.expect("metrics");
     }
@@ -221,13 +233,17 @@ fn median(mut loads: Vec<Load>) -> Load {
 async fn load_with_wrk(url: &str, key: &str, connections: u32, seconds: u32) -> Load {
     let threads = connections.min(2).to_string();
     let mut wrk = Command::new("wrk");
-    wrk.args(["-t", &threads, "-c", &connections.to_string(), "-d", &format!("{seconds}s"), "--latency"])
-        .args(["-H", &format!("Authorization: Bearer {key}"), url]);
+    wrk.args(["-t", &threads, "-c", &connections.to_string(), "-d", &format!("{seconds}s"), "--latency"]).args([
+        "-H",
+        &format!("Authorization: Bearer {key}"),
+        url,
+    ]);
     let output = web::block(move || wrk.output()).await.expect("a thread").expect("wrk runs");
     let text = String::from_utf8_lossy(&output.stdout).into_owned();
     assert!(!text.contains("Non-2xx"), "{text}");
     let after = |label: &str| {
-        let line = text.lines().map(str::trim).find_map(|line| line.strip_prefix(label)).unwrap_or_else(|| panic!("{text}"));
+        let line =
+            text.lines().map(str::trim).find_map(|line| line.strip_prefix(label)).unwrap_or_else(|| panic!("{text}"));
         line.trim().to_owned()
     };
     Load {

@@ -191,6 +191,37 @@ pub struct MetricPage {
 }
 
 /// Metrics. The trait says nothing of how samples are kept: one row a sample, or many in a packed chunk.
+///
+/// A call needs the scope of its own permission:
+///
+/// ```
+/// use astranetmon_auth::{ReadMetrics, Scope};
+/// use astranetmon_domain::{Limit, PageRequest, RecordFilter};
+/// use astranetmon_storage::{MetricPage, MetricRepository, StorageError};
+///
+/// async fn newest(metrics: &dyn MetricRepository, scope: &Scope<ReadMetrics>) -> Result<MetricPage, StorageError> {
+///     metrics.metric_page(scope, &RecordFilter::ALL, &PageRequest { limit: Limit::LARGEST, after: None }).await
+/// }
+/// ```
+///
+/// With another permission's scope, or with none, it does not compile:
+///
+/// ```compile_fail,E0308
+/// # use astranetmon_auth::{ReadAgents, Scope};
+/// # use astranetmon_domain::{Limit, PageRequest, RecordFilter};
+/// # use astranetmon_storage::{MetricPage, MetricRepository, StorageError};
+/// async fn newest(metrics: &dyn MetricRepository, scope: &Scope<ReadAgents>) -> Result<MetricPage, StorageError> {
+///     metrics.metric_page(scope, &RecordFilter::ALL, &PageRequest { limit: Limit::LARGEST, after: None }).await
+/// }
+/// ```
+///
+/// ```compile_fail,E0061
+/// # use astranetmon_domain::{Limit, PageRequest, RecordFilter};
+/// # use astranetmon_storage::{MetricPage, MetricRepository, StorageError};
+/// async fn newest(metrics: &dyn MetricRepository) -> Result<MetricPage, StorageError> {
+///     metrics.metric_page(&RecordFilter::ALL, &PageRequest { limit: Limit::LARGEST, after: None }).await
+/// }
+/// ```
 #[async_trait]
 pub trait MetricRepository: Send + Sync {
     /// The matching metrics behind `page.after`, newest first, then by agent.
