@@ -44,7 +44,8 @@ async fn storm(kind: Kind) {
         honest_callers.spawn(async move {
             let (caller, mut answered) = (Caller::new(), 0_usize);
             while !over.load(Ordering::Relaxed) {
-                for path in ["/api/v1/agents", "/api/v1/metrics?limit=20", "/api/v1/speedtests", "/api/v1/traceroutes"] {
+                for path in ["/api/v1/agents", "/api/v1/metrics?limit=20", "/api/v1/speedtests", "/api/v1/traceroutes"]
+                {
                     let answer = caller.try_get(&url, path, &key).await;
                     let answer = answer.unwrap_or_else(|error| panic!("{path} was not answered: {error:?}"));
                     assert_eq!(answer.status, 200, "{path}: {answer:?}");

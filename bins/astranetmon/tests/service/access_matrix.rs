@@ -14,13 +14,8 @@ use crate::support::{Answer, Caller, Database, Kind, Office, Server, fleet, now,
 
 const GOLDEN: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/golden/access-matrix.txt");
 
-const OPEN: [&str; 5] = [
-    "GET /api/v1/docs",
-    "GET /api/v1/docs/{asset}",
-    "GET /api/v1/openapi.json",
-    "GET /healthz",
-    "GET /readyz",
-];
+const OPEN: [&str; 5] =
+    ["GET /api/v1/docs", "GET /api/v1/docs/{asset}", "GET /api/v1/openapi.json", "GET /healthz", "GET /readyz"];
 /// What the document does not list.
 const BESIDE_THE_DOCUMENT: [&str; 3] = ["/healthz", "/readyz", "/api/v1/nowhere"];
 

@@ -128,11 +128,8 @@ impl Cluster {
     /// Blocks for a few seconds.
     pub(crate) fn start() -> Self {
         let script = concat!(env!("CARGO_MANIFEST_DIR"), "/../../testing/postgres");
-        let mut process = Command::new(script)
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .spawn()
-            .expect("testing/postgres runs");
+        let mut process =
+            Command::new(script).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("testing/postgres runs");
         let orders = process.stdin.take();
         let mut answers = BufReader::new(process.stdout.take().expect("piped"));
         let mut url = String::new();

@@ -43,7 +43,8 @@ impl Office {
         expires_at: Option<Timestamp>,
     ) -> Key {
         let secret = ApiKey::generate(&mut unforeseen());
-        let new = NewApiKey { hash: secret.hash(), hint: secret.hint(), name: "test".to_owned(), permissions, expires_at };
+        let new =
+            NewApiKey { hash: secret.hash(), hint: secret.hint(), name: "test".to_owned(), permissions, expires_at };
         let record = self.storage.api_key_create(&self.manage(account), &new, now()).await.expect("a key");
         Key { id: record.id, secret: secret.reveal().to_owned() }
     }
@@ -114,10 +115,12 @@ pub(crate) async fn fleet(
         });
         storage.metric_append(&ingest, samples.collect(), until).await.expect("metrics");
         let few = metrics.div_ceil(10);
-        let speedtests = (0..few).map(|at| speedtest(&agent_id, record_id(ids.next().expect("endless")), ago(at), canary));
+        let speedtests =
+            (0..few).map(|at| speedtest(&agent_id, record_id(ids.next().expect("endless")), ago(at), canary));
         storage.speedtest_append(&ingest, speedtests.collect(), until).await.expect("speed tests");
         let ids = ids.by_ref();
-        let traceroutes = (0..few).map(|at| traceroute(&agent_id, record_id(ids.next().expect("endless")), ago(at), canary));
+        let traceroutes =
+            (0..few).map(|at| traceroute(&agent_id, record_id(ids.next().expect("endless")), ago(at), canary));
         storage.traceroute_append(&ingest, traceroutes.collect(), until).await.expect("traceroutes");
     }
 }
