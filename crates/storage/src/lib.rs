@@ -13,6 +13,7 @@ mod queries;
 mod repository;
 mod rows;
 mod schema;
+mod shares;
 pub mod sqlite;
 #[cfg(feature = "testing")]
 pub mod testing;
