@@ -1,6 +1,6 @@
 use std::fmt;
 
-use rand::{CryptoRng, Rng, RngExt};
+use rand::{CryptoRng, RngExt};
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 use zeroize::Zeroizing;
@@ -23,7 +23,7 @@ impl ApiKey {
     pub const LENGTH: usize = PREFIX.len() + RANDOM_LENGTH + CHECKSUM_LENGTH;
 
     /// Makes a key of 178 random bits.
-    pub fn generate(rng: &mut (impl Rng + CryptoRng)) -> Self {
+    pub fn generate(rng: &mut impl CryptoRng) -> Self {
         let mut text = String::with_capacity(Self::LENGTH);
         text.push_str(PREFIX);
         text.extend((0..RANDOM_LENGTH).map(|_| char::from(ALPHABET[rng.random_range(0..ALPHABET.len())])));

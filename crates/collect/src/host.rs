@@ -249,6 +249,7 @@ mod tests {
         assert_eq!(first.network_receive_bytes_per_second, None);
         assert_eq!(first.network_errors_count, None);
 
+        #[expect(clippy::disallowed_methods, reason = "processor time needs two readings apart")]
         std::thread::sleep(sysinfo::MINIMUM_CPU_UPDATE_INTERVAL * 2);
         let second = collector.sample(&id, SystemClock.now());
         assert_eq!(second, second.clone().normalized());

@@ -10,6 +10,7 @@ mod error;
 mod migrations;
 pub mod postgres;
 mod queries;
+mod random;
 mod repository;
 mod rows;
 mod schema;

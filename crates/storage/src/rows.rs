@@ -13,6 +13,7 @@ use diesel::prelude::*;
 use serde::Serialize;
 use uuid::Uuid;
 
+use crate::random::random_bytes;
 use crate::repository::{NewAgent, actor_text};
 use crate::schema::{account, agent, api_key, app_user, audit, key_usage, metric, speedtest, traceroute};
 use crate::{AuditEntry, StorageError};
@@ -544,15 +545,8 @@ impl AuditRow {
 
     pub(crate) fn by(account_id: AccountId, actor: String, action: &str, object: String, now: Timestamp) -> Self {
         // Entries of one microsecond are told apart by chance; their order among themselves carries no meaning.
-        let id = Uuid::from_u128(rand::random()).as_u64_pair().0;
-        Self {
-            account_id: account_id.0,
-            at: now.as_micros(),
-            id: i64::try_from(id >> 1).unwrap_or_default(),
-            actor,
-            action: action.to_owned(),
-            object,
-        }
+        let id = i64::from_le_bytes(random_bytes().unwrap_or_default());
+        Self { account_id: account_id.0, at: now.as_micros(), id, actor, action: action.to_owned(), object }
     }
 
     pub(crate) fn into_entry(self) -> AuditEntry {

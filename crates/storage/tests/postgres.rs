@@ -1,10 +1,14 @@
 //! The shared back end: the conformance suite, and what only several processes on one database can show.
 
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
-use astranetmon_storage::Storage;
+use astranetmon_auth::{Operator, Scope};
+use astranetmon_domain::{AgentId, MetricSample, Plan, Timestamp};
 use astranetmon_storage::postgres::{PostgresSettings, PostgresStorage};
-use astranetmon_storage::testing::{FreshDatabase, TestPostgres};
+use astranetmon_storage::testing::{FreshDatabase, OwnCluster, TestPostgres};
+use astranetmon_storage::{AccountRepository, Maintenance, MetricRepository, Storage, StorageError};
+use tokio_postgres::{Client, NoTls};
 
 async fn fresh() -> (Arc<dyn Storage>, FreshDatabase) {
     let database = TestPostgres::fresh_database().await;
@@ -14,3 +18,175 @@ async fn fresh() -> (Arc<dyn Storage>, FreshDatabase) {
 }
 
 astranetmon_storage::conformance_tests!(crate::fresh);
+
+const OPERATOR: Operator = Operator::new("test");
+
+async fn client(url: &str) -> Client {
+    let (client, connection) = tokio_postgres::connect(url, NoTls).await.expect("connected");
+    tokio::spawn(connection);
+    client
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn five_processes_migrate_at_once_and_one_does_the_work() {
+    let database = TestPostgres::fresh_database().await;
+    let settings = PostgresSettings::new(database.url());
+    let unmigrated = PostgresStorage::connect(&settings).await.err().expect("refused");
+    assert!(matches!(&unmigrated, StorageError::Unusable { reason } if reason.contains("migrate")), "{unmigrated:?}");
+    let migrating: Vec<_> = (0..5)
+        .map(|_| {
+            let settings = settings.clone();
+            tokio::spawn(async move { PostgresStorage::migrate(&settings).await.expect("migrated") })
+        })
+        .collect();
+    let mut names = Vec::new();
+    for migrating in migrating {
+        names.extend(migrating.await.expect("no panic"));
+    }
+    assert_eq!(names, ["2026-11-23-120000_foundation"]);
+    PostgresStorage::connect(&settings).await.expect("connected");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_schema_newer_than_the_program_is_refused() {
+    let (_, database) = fresh().await;
+    let client = client(database.url()).await;
+    let statement = "INSERT INTO __diesel_schema_migrations (version) VALUES ('29991231235959')";
+    client.execute(statement, &[]).await.expect("inserted");
+    let settings = PostgresSettings::new(database.url());
+    for error in [
+        PostgresStorage::connect(&settings).await.err().expect("refused"),
+        PostgresStorage::migrate(&settings).await.expect_err("refused"),
+    ] {
+        assert!(matches!(&error, StorageError::Unusable { reason } if reason.contains("newer")), "{error:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn sequences_are_in_commit_order_over_several_processes() {
+    let (storage, database) = fresh().await;
+    let name = "owner".parse().expect("a name");
+    let owner =
+        storage.account_create(&OPERATOR, &name, Plan::Starter, Timestamp::from_seconds(0)).await.expect("made");
+    let settings = PostgresSettings::new(database.url());
+    let mut writers = Vec::new();
+    for writer in 0..4 {
+        let storage = PostgresStorage::connect(&settings).await.expect("connected");
+        writers.push(tokio::spawn(async move {
+            let agent = AgentId::parse(&format!("agent-{writer}")).expect("an id");
+            for batch in 0..20_i64 {
+                let sample = |n| MetricSample::new(agent.clone(), Timestamp::from_seconds(batch * 10 + n));
+                let samples = (0..10).map(sample).collect();
+                let scope = Scope::system(owner.id, "test");
+                storage.metric_append(&scope, samples, Timestamp::from_seconds(batch)).await.expect("appended");
+            }
+        }));
+    }
+    // Whoever has read up to a sequence never finds an older one later.
+    let client = client(database.url()).await;
+    let (mut seen, mut highest) = (0, 0);
+    while seen < 800 {
+        let statement = "SELECT COUNT(*), MAX(sequence), COUNT(*) FILTER (WHERE sequence <= $1) FROM metric";
+        let row = client.query_one(statement, &[&highest]).await.expect("counted");
+        assert_eq!(row.get::<_, i64>(2), seen, "a row appeared behind {highest}");
+        (seen, highest) = (row.get(0), row.get::<_, Option<i64>>(1).unwrap_or(0));
+    }
+    for writer in writers {
+        writer.await.expect("no panic");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_restarted_database_is_unavailable_at_once_and_used_within_a_second() {
+    let mut cluster = OwnCluster::start();
+    let database = cluster.fresh_database().await;
+    let settings = PostgresSettings::new(database.url());
+    PostgresStorage::migrate(&settings).await.expect("migrated");
+    let storage = PostgresStorage::connect(&settings).await.expect("connected");
+    for _ in 0..3 {
+        storage.ping().await.expect("alive");
+        cluster.stop();
+        for call in 0..20 {
+            let begun = Instant::now();
+            let error = storage.account_list(&OPERATOR).await.expect_err("stopped");
+            assert!(error.is_retryable(), "{call}: {error:?}");
+            assert!(begun.elapsed() < Duration::from_millis(300), "{call}: {:?}", begun.elapsed());
+        }
+        cluster.start_again();
+        recovers(&storage).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_frozen_database_is_unavailable_within_two_seconds_and_used_within_a_second_of_its_return() {
+    let mut cluster = OwnCluster::start();
+    let database = cluster.fresh_database().await;
+    let settings = PostgresSettings::new(database.url());
+    PostgresStorage::migrate(&settings).await.expect("migrated");
+    let storage = PostgresStorage::connect(&settings).await.expect("connected");
+    storage.ping().await.expect("alive");
+    cluster.freeze();
+    let calls: Vec<_> = (0..40)
+        .map(|_| {
+            let storage = storage.clone();
+            tokio::spawn(async move {
+                let begun = Instant::now();
+                let error = storage.account_list(&OPERATOR).await.expect_err("frozen");
+                assert!(error.is_retryable(), "{error:?}");
+                begun.elapsed()
+            })
+        })
+        .collect();
+    for call in calls {
+        let took = call.await.expect("no panic");
+        assert!(took < Duration::from_millis(2_100), "{took:?}");
+    }
+    let begun = Instant::now();
+    storage.account_list(&OPERATOR).await.expect_err("frozen");
+    assert!(begun.elapsed() < Duration::from_millis(1_100), "{:?}", begun.elapsed());
+    cluster.thaw();
+    recovers(&storage).await;
+    for _ in 0..100 {
+        storage.ping().await.expect("nothing is wedged");
+    }
+}
+
+async fn recovers(storage: &PostgresStorage) {
+    let begun = Instant::now();
+    while let Err(error) = storage.ping().await {
+        assert!(error.is_retryable(), "{error:?}");
+        assert!(begun.elapsed() < Duration::from_secs(1), "no recovery: {error:?}");
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_call_that_is_dropped_leaves_nothing_behind() {
+    let (storage, database) = fresh().await;
+    let name = "owner".parse().expect("a name");
+    let owner =
+        storage.account_create(&OPERATOR, &name, Plan::Starter, Timestamp::from_seconds(0)).await.expect("made");
+    let agent = AgentId::parse("agent").expect("an id");
+    for n in 0..60_i64 {
+        let samples = (0..50).map(|s| MetricSample::new(agent.clone(), Timestamp::from_seconds(n * 100 + s))).collect();
+        let scope = Scope::system(owner.id, "test");
+        let append = storage.metric_append(&scope, samples, Timestamp::from_seconds(0));
+        let _ = tokio::time::timeout(Duration::from_micros(200 * n as u64), append).await;
+    }
+    let scope = Scope::system(owner.id, "test");
+    let sample = MetricSample::new(agent, Timestamp::from_seconds(1_000_000));
+    let begun = Instant::now();
+    while storage.metric_append(&scope, vec![sample.clone()], Timestamp::from_seconds(0)).await.is_err() {
+        assert!(begun.elapsed() < Duration::from_secs(2), "an abandoned transaction holds the account");
+    }
+    let client = client(database.url()).await;
+    let row = client
+        .query_one(
+            "SELECT COUNT(*), (SELECT count FROM record_count WHERE period = 0 AND agent_id = '') FROM metric",
+            &[],
+        )
+        .await;
+    let row = row.expect("counted");
+    assert_eq!(row.get::<_, i64>(0), row.get::<_, i64>(1), "counts and rows agree");
+    assert_eq!(row.get::<_, i64>(0) % 50, 1, "no batch is stored in part");
+}

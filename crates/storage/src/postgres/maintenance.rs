@@ -6,6 +6,7 @@ use diesel_async::RunQueryDsl;
 
 use super::{PostgresStorage, Result};
 use crate::StorageError;
+use crate::random::random_bytes;
 use crate::repository::Maintenance;
 use crate::schema::setting;
 
@@ -20,7 +21,7 @@ impl Maintenance for PostgresStorage {
     }
 
     async fn shared_secret(&self, _: &Operator, name: &str) -> Result<[u8; 32]> {
-        let fresh: [u8; 32] = rand::random();
+        let fresh: [u8; 32] = random_bytes()?;
         let stored = self
             .write("finding a shared secret", async |connection| {
                 diesel::insert_into(setting::table)

@@ -24,6 +24,9 @@ enum Trace {
     Stored { follows_new: bool, path_changed: Option<bool> },
 }
 
+/// Traces that are compared with each other: of one agent, target and protocol.
+type Series = (String, String, String);
+
 /// Sets `path_changed` of the new rows and corrects that of stored rows that now follow one of them.
 pub(super) async fn compare_paths(
     connection: &mut AsyncPgConnection,
@@ -31,7 +34,7 @@ pub(super) async fn compare_paths(
     rows: &mut [TracerouteRow],
 ) -> std::result::Result<(), Failure> {
     let neighbours: Vec<Neighbour> = Neighbours::of(account_id, rows).load(connection).await?;
-    let mut series: BTreeMap<(String, String, String), BTreeMap<Place, (String, Trace)>> = BTreeMap::new();
+    let mut series: BTreeMap<Series, BTreeMap<Place, (String, Trace)>> = BTreeMap::new();
     let key = |row: &TracerouteRow| (row.agent_id.clone(), row.target.clone(), row.protocol.clone());
     for (is_after, position, timestamp, id, path_hash, path_changed) in neighbours {
         let Some(row) = usize::try_from(position - 1).ok().and_then(|index| rows.get(index)) else { continue };

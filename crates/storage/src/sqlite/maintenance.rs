@@ -8,6 +8,7 @@ use diesel::sql_types::Integer;
 
 use super::{Result, SqliteStorage};
 use crate::StorageError;
+use crate::random::random_bytes;
 use crate::repository::Maintenance;
 use crate::schema::setting;
 
@@ -28,7 +29,7 @@ impl Maintenance for SqliteStorage {
     async fn shared_secret(&self, _: &Operator, name: &str) -> Result<[u8; 32]> {
         let name = name.to_owned();
         self.write(move |connection| {
-            let fresh: [u8; 32] = rand::random();
+            let fresh: [u8; 32] = random_bytes()?;
             diesel::insert_into(setting::table)
                 .values((setting::name.eq(&name), setting::value.eq(fresh.as_slice())))
                 .on_conflict_do_nothing()

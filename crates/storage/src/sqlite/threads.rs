@@ -154,7 +154,6 @@ struct WriteLoop {
 }
 
 impl WriteLoop {
-    #[expect(clippy::disallowed_methods, reason = "a thread's own rhythm, not a time that anybody is told")]
     fn run(mut self) {
         let mut flushed_at = Instant::now();
         loop {

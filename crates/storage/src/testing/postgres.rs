@@ -103,11 +103,8 @@ impl OwnCluster {
     #[must_use]
     pub fn start() -> Self {
         let script = concat!(env!("CARGO_MANIFEST_DIR"), "/../../testing/postgres");
-        let mut process = Command::new(script)
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .spawn()
-            .expect("testing/postgres starts");
+        let mut process =
+            Command::new(script).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("testing/postgres starts");
         let words = process.stdin.take();
         let mut answers = BufReader::new(process.stdout.take().expect("piped"));
         let mut url = String::new();

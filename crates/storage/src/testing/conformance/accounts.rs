@@ -21,7 +21,10 @@ pub async fn names_and_addresses_are_unique(storage: Arc<dyn Storage>) {
     let z = storage.user_create(&manage, &person("Z.a@example.com"), NOVEMBER).await.expect("a user");
     let a_b = storage.user_create(&manage, &person("a-b@example.com"), NOVEMBER).await.expect("a user");
     let ab = storage.user_create(&manage, &person("aa@example.com"), NOVEMBER).await.expect("a user");
-    assert_eq!((z.account_id, z.email.as_str(), z.role, z.disabled_at), (a.id, "z.a@example.com", UserRole::Admin, None));
+    assert_eq!(
+        (z.account_id, z.email.as_str(), z.role, z.disabled_at),
+        (a.id, "z.a@example.com", UserRole::Admin, None)
+    );
     let taken = storage.user_create(&scope(&b), &person("z.A@example.com"), NOVEMBER).await;
     assert!(matches!(taken, Err(StorageError::Exists { .. })), "{taken:?}");
     assert_eq!(storage.user_list(&manage).await.expect("users"), [a_b, ab, z.clone()]);
@@ -40,7 +43,10 @@ pub async fn a_plan_change_is_seen_and_audited(storage: Arc<dyn Storage>) {
     assert_eq!(found.map(|account| account.plan), Some(Plan::Enterprise));
     let audit = storage.audit_list(&manage, 10).await.expect("audit");
     assert_eq!((audit[0].at, audit[0].actor.as_str()), (later, "system:conformance"));
-    assert_eq!(audit.iter().map(|entry| entry.action.as_str()).collect::<Vec<_>>(), ["account.set_plan", "account.create"]);
+    assert_eq!(
+        audit.iter().map(|entry| entry.action.as_str()).collect::<Vec<_>>(),
+        ["account.set_plan", "account.create"]
+    );
     assert_eq!(storage.audit_list(&manage, 1).await.expect("audit"), audit[..1]);
     let other = storage.audit_list(&scope(&other), 10).await.expect("audit");
     assert!(other.iter().all(|entry| entry.action != "account.set_plan"), "{other:?}");

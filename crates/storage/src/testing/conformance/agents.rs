@@ -26,9 +26,16 @@ async fn add(storage: &Arc<dyn Storage>, owner: &Account, id: &str, hostname: &s
 /// By the bytes of the hostname, then of the id, in pages of every size; another account's agents are not there.
 pub async fn agents_come_by_hostname_in_pages(storage: Arc<dyn Storage>) {
     let (owner, stranger) = (account(&storage, "owner").await, account(&storage, "stranger").await);
-    for (id, hostname) in
-        [("b", "web"), ("B", "web"), ("a-1", "web"), ("a.1", "web"), ("x", "Web"), ("y", "äpfel"), ("z", "db_1"), ("w", "db-1")]
-    {
+    for (id, hostname) in [
+        ("b", "web"),
+        ("B", "web"),
+        ("a-1", "web"),
+        ("a.1", "web"),
+        ("x", "Web"),
+        ("y", "äpfel"),
+        ("z", "db_1"),
+        ("w", "db-1"),
+    ] {
         add(&storage, &owner, id, hostname).await;
     }
     add(&storage, &stranger, "b", "web").await;

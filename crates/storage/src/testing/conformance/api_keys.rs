@@ -75,7 +75,8 @@ pub async fn a_rolled_key_shares_its_window_and_ends(storage: Arc<dyn Storage>) 
     assert_ne!(old.window_id, other.window_id);
     let successor = new_key("successor", None);
     let ends_at = NOVEMBER.plus_seconds(3_600);
-    let new = storage.api_key_roll(&manage, old.id, &successor, ends_at, NOVEMBER).await.expect("rolled").expect("live");
+    let new =
+        storage.api_key_roll(&manage, old.id, &successor, ends_at, NOVEMBER).await.expect("rolled").expect("live");
     assert_eq!((new.window_id, new.name.as_str(), new.expires_at), (old.window_id, "successor", None));
     assert_ne!(new.id, old.id);
     let list = storage.api_key_list(&manage).await.expect("keys");
@@ -141,7 +142,9 @@ pub async fn what_is_done_to_keys_is_audited(storage: Arc<dyn Storage>) {
     for later in [2, 3] {
         storage.api_key_revoke(&manage, new.id, at(later)).await.expect("revoked");
     }
-    let audit = storage.audit_list(&manage, 3).await.expect("audit");
+    let mut audit = storage.audit_list(&manage, 10).await.expect("audit");
+    // The account itself was made at the same moment as its first key.
+    audit.retain(|entry| entry.action != "account.create");
     let told: Vec<_> = audit.iter().map(|entry| (entry.at, entry.action.as_str(), entry.object.clone())).collect();
     assert_eq!(
         told,

@@ -142,7 +142,8 @@ async fn accounts_are_apart<R: Record>(storage: Arc<dyn Storage>) {
     append_all(&storage, &two, &theirs).await;
     let agents = AGENTS.map(|id| AgentFilter::One(agent_id(id))).into_iter().chain([AgentFilter::All]);
     for agent in agents {
-        let range = TimeRange { start: Some(NOVEMBER.plus_micros(-7 * HOUR)), end: Some(NOVEMBER.plus_micros(7 * HOUR)) };
+        let range =
+            TimeRange { start: Some(NOVEMBER.plus_micros(-7 * HOUR)), end: Some(NOVEMBER.plus_micros(7 * HOUR)) };
         let filter = RecordFilter { agent, range };
         for (owner, rows) in [(&one, &ours), (&two, &theirs), (&empty, &Vec::new())] {
             let expected = sorted(matching(rows, &filter));

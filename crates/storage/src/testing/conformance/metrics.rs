@@ -40,11 +40,8 @@ pub async fn a_sample_is_stored_once_and_fills_what_was_unknown(storage: Arc<dyn
 /// Within a batch the first sample of a key counts and later ones fill it; keys are told apart by the millisecond.
 pub async fn a_batch_repeats_itself_harmlessly(storage: Arc<dyn Storage>) {
     let owner = account(&storage, "owner").await;
-    let with = |micros, cpu_percent, load_1| MetricSample {
-        cpu_percent,
-        load_1,
-        ..sample("a", NOVEMBER.plus_micros(micros))
-    };
+    let with =
+        |micros, cpu_percent, load_1| MetricSample { cpu_percent, load_1, ..sample("a", NOVEMBER.plus_micros(micros)) };
     let batch = vec![
         with(999, Some(1.0), None),
         with(0, Some(2.0), Some(2.0)),

@@ -96,8 +96,7 @@ impl Record for MetricSample {
         limit: u32,
         after: Option<&Self>,
     ) -> Page<Self> {
-        let after =
-            after.map(|after| MetricPosition { timestamp: after.timestamp, agent_id: after.agent_id.clone() });
+        let after = after.map(|after| MetricPosition { timestamp: after.timestamp, agent_id: after.agent_id.clone() });
         let page = storage.metric_page(&scope(owner), filter, &request(limit, after)).await.expect("metrics");
         let rows = (0..page.columns.len()).map(|row| page.columns.sample(row)).collect();
         Page { rows, total: page.total, more: page.more }

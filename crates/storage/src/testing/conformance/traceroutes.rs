@@ -3,9 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use astranetmon_domain::{
-    Account, Hop, Limit, PageRequest, RecordFilter, Timestamp, Traceroute, TracerouteProtocol,
-};
+use astranetmon_domain::{Account, Hop, Limit, PageRequest, RecordFilter, Timestamp, Traceroute, TracerouteProtocol};
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 

@@ -61,7 +61,8 @@ pub async fn a_window_lasts_an_hour_from_its_first_request(storage: Arc<dyn Stor
 /// A larger limit lets more pass in the same window, a smaller one nothing.
 pub async fn a_plan_change_acts_within_the_window(storage: Arc<dyn Storage>) {
     let owner = account(&storage, "owner").await.id;
-    for (limit, passes, used) in [(1, true, 1), (1, false, 1), (3, true, 2), (3, true, 3), (2, false, 3), (3, false, 3)] {
+    for (limit, passes, used) in [(1, true, 1), (1, false, 1), (3, true, 2), (3, true, 3), (2, false, 3), (3, false, 3)]
+    {
         let window = Window { opened_at: NOVEMBER, used };
         let expected = if passes { WindowTake::Passed(window) } else { WindowTake::Refused(window) };
         assert_eq!(storage.window_take(owner, FIRST, limit, NOVEMBER).await.expect("counted"), expected, "{limit}");
