@@ -14,6 +14,7 @@ mod random;
 mod repository;
 mod rows;
 mod schema;
+mod shares;
 pub mod sqlite;
 #[cfg(feature = "testing")]
 pub mod testing;

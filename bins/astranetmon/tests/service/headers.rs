@@ -90,7 +90,7 @@ async fn every_answer_carries_the_safety_headers_and_a_request_id() {
     // Locked out, the database refuses; the server answers all the same.
     let (holder, connection) = tokio_postgres::connect(database.url(), NoTls).await.expect("a connection");
     let connection = tokio::spawn(connection);
-    holder.batch_execute("BEGIN; LOCK TABLE agents IN ACCESS EXCLUSIVE MODE").await.expect("locked");
+    holder.batch_execute("BEGIN; LOCK TABLE agent IN ACCESS EXCLUSIVE MODE").await.expect("locked");
     let answer = caller.ask(&server, Method::GET, "/api/v1/agents", Some(&good), &[]).await;
     assert_eq!(answer.status, 503, "{answer:?}");
     check_safety("a locked table", &answer, false);

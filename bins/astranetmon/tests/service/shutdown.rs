@@ -27,7 +27,7 @@ async fn sigterm_lets_requests_in_flight_finish_and_takes_no_new_ones() {
     let (mut holder, connection) = tokio_postgres::connect(database.url(), NoTls).await.expect("a connection");
     let connection = tokio::spawn(connection);
     let lock = holder.transaction().await.expect("a transaction");
-    lock.batch_execute("LOCK TABLE agents IN ACCESS EXCLUSIVE MODE").await.expect("locked");
+    lock.batch_execute("LOCK TABLE agent IN ACCESS EXCLUSIVE MODE").await.expect("locked");
     in_flight.send_get("/api/v1/agents", &key).await.expect("sent");
     sleep(Duration::from_millis(200)).await;
 

@@ -21,7 +21,7 @@ impl AgentRepository for PostgresStorage {
     ) -> Result<AgentPage> {
         let account_id = scope.account_id();
         let most = limit.map_or(usize::MAX, |limit| limit as usize);
-        self.read("listing agents", async |connection| {
+        self.read_share(account_id, "listing agents", async |connection| {
             let query = queries::agent_page(account_id, after, limit.map(|limit| i64::from(limit) + 1));
             let mut rows: Vec<AgentRow> = query.load(connection).await?;
             let more = rows.len() > most;

@@ -29,7 +29,7 @@ impl MetricRepository for PostgresStorage {
         }
         let account_id = scope.account_id();
         let limit = page.limit.rows() as usize;
-        self.read("reading metrics", async |connection| {
+        self.read_share(account_id, "reading metrics", async |connection| {
             let query = queries::metric_page(account_id, filter, page.after.as_ref(), i64::from(page.limit.rows()) + 1);
             let mut rows = std::pin::pin!(query.load_stream::<MetricReadRow>(connection).await?);
             let mut columns = MetricColumns::with_capacity(limit.min(1_024));

@@ -26,13 +26,16 @@ mod windows;
 use std::sync::Arc;
 use std::time::Duration;
 
+use astranetmon_domain::AccountId;
 use diesel_async::AsyncPgConnection;
+use tokio::time::Instant;
 
 use self::failure::Failure;
 use self::lane::Lane;
 use self::partition::Partitions;
 pub use self::settings::PostgresSettings;
 use crate::StorageError;
+use crate::shares::Shares;
 
 type Result<T> = std::result::Result<T, StorageError>;
 
@@ -47,6 +50,8 @@ struct Lanes {
     writes: Lane,
     /// Its commits do not wait for the disk: a crash of the database may forget the last moments of plan windows.
     gate: Lane,
+    /// Of the connections that read.
+    shares: Shares,
     partitions: Partitions,
     call_deadline: Duration,
     append_deadline: Duration,
@@ -86,6 +91,7 @@ impl PostgresStorage {
                 reads: Lane::new(endpoint.clone(), settings.read_connections, wait)?,
                 writes: Lane::new(endpoint, settings.write_connections, wait)?,
                 gate: Lane::new(gate, settings.gate_connections, wait)?,
+                shares: Shares::of(settings.read_connections),
                 partitions: Partitions::default(),
                 call_deadline: settings.call_deadline,
                 append_deadline: settings.append_deadline,
@@ -101,6 +107,18 @@ impl PostgresStorage {
         work: impl AsyncFnOnce(&mut AsyncPgConnection) -> std::result::Result<T, Failure>,
     ) -> Result<T> {
         self.lanes.reads.call(context, self.lanes.call_deadline, work).await
+    }
+
+    /// A read whose cost grows with what is asked for.
+    async fn read_share<T>(
+        &self,
+        account: AccountId,
+        context: &'static str,
+        work: impl AsyncFnOnce(&mut AsyncPgConnection) -> std::result::Result<T, Failure>,
+    ) -> Result<T> {
+        let deadline = Instant::now() + self.lanes.call_deadline;
+        let _place = self.lanes.shares.enter(account, self.lanes.call_deadline / 2).await?;
+        self.lanes.reads.call(context, deadline - Instant::now(), work).await
     }
 
     async fn write<T>(

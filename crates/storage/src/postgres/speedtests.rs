@@ -31,7 +31,7 @@ impl SpeedtestRepository for PostgresStorage {
         }
         let account_id = scope.account_id();
         let limit = page.limit.rows() as usize;
-        self.read("reading speed tests", async |connection| {
+        self.read_share(account_id, "reading speed tests", async |connection| {
             let query =
                 queries::speedtest_page(account_id, filter, page.after.as_ref(), i64::from(page.limit.rows()) + 1);
             let mut rows: Vec<SpeedtestRow> = query.load(connection).await?;

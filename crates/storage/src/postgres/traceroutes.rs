@@ -32,7 +32,7 @@ impl TracerouteRepository for PostgresStorage {
         }
         let account_id = scope.account_id();
         let limit = page.limit.rows() as usize;
-        self.read("reading traceroutes", async |connection| {
+        self.read_share(account_id, "reading traceroutes", async |connection| {
             let query =
                 queries::traceroute_page(account_id, filter, page.after.as_ref(), i64::from(page.limit.rows()) + 1);
             let mut rows: Vec<TracerouteRow> = query.load(connection).await?;

@@ -19,7 +19,7 @@ impl AgentRepository for SqliteStorage {
     ) -> Result<AgentPage> {
         let account_id = scope.account_id();
         let after = after.map(|(hostname, id)| (hostname.to_owned(), id.clone()));
-        self.read(move |connection| {
+        self.read_share(account_id, move |connection| {
             let after = after.as_ref().map(|(hostname, id)| (hostname.as_str(), id));
             let fetch = limit.map(|limit| i64::from(limit) + 1);
             let rows = queries::agent_page(account_id, after, fetch).load(connection)?;

@@ -118,7 +118,9 @@ pub(super) fn check_schema(connection: &mut SqliteConnection) -> Result<(), Stor
 pub(super) fn migrate(connection: &mut SqliteConnection) -> Result<Vec<String>, StorageError> {
     connection.exclusive_transaction(|connection| {
         refuse_newer(&applied(connection)?, &embedded()?)?;
-        let versions = connection.run_pending_migrations(MIGRATIONS).map_err(migration_error)?;
-        Ok(versions.iter().map(ToString::to_string).collect())
+        let pending = connection.pending_migrations(MIGRATIONS).map_err(migration_error)?;
+        let names = pending.iter().map(|migration| migration.name().to_string()).collect();
+        connection.run_migrations(&pending).map_err(migration_error)?;
+        Ok(names)
     })
 }

@@ -25,7 +25,7 @@ impl MetricRepository for SqliteStorage {
             return Ok(MetricPage::default());
         }
         let (account_id, filter, page) = (scope.account_id(), filter.clone(), page.clone());
-        self.read(move |connection| read_page(connection, account_id, &filter, &page)).await
+        self.read_share(account_id, move |connection| read_page(connection, account_id, &filter, &page)).await
     }
 
     async fn metric_append(

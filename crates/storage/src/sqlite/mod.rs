@@ -21,12 +21,14 @@ use std::fs::File;
 use std::path::PathBuf;
 use std::sync::{Arc, PoisonError, RwLock};
 
+use astranetmon_domain::AccountId;
 use diesel::sqlite::SqliteConnection;
 
 use self::connection::Access;
 use self::threads::{Readers, Writer};
 use self::windows::Windows;
 use crate::StorageError;
+use crate::shares::Shares;
 
 type Result<T> = std::result::Result<T, StorageError>;
 
@@ -54,6 +56,7 @@ impl SqliteSettings {
 pub struct SqliteStorage {
     threads: Arc<RwLock<Option<Arc<Threads>>>>,
     windows: Arc<Windows>,
+    shares: Arc<Shares>,
 }
 
 struct Threads {
@@ -94,7 +97,11 @@ impl SqliteStorage {
         let writer = Writer::start(&settings.path, connection, Arc::clone(&windows))?;
         let readers = Readers::start(&settings.path, settings.readers.max(1))?;
         let threads = Threads { readers, writer, _service: service };
-        Ok(Self { threads: Arc::new(RwLock::new(Some(Arc::new(threads)))), windows })
+        Ok(Self {
+            threads: Arc::new(RwLock::new(Some(Arc::new(threads)))),
+            windows,
+            shares: Arc::new(Shares::of(settings.readers)),
+        })
     }
 
     fn threads(&self) -> Result<Arc<Threads>> {
@@ -107,6 +114,21 @@ impl SqliteStorage {
         work: impl FnOnce(&mut SqliteConnection) -> Result<T> + Send + 'static,
     ) -> Result<T> {
         self.threads()?.readers.read(work).await
+    }
+
+    /// A read whose cost grows with what is asked for.
+    async fn read_share<T: Send + 'static>(
+        &self,
+        account: AccountId,
+        work: impl FnOnce(&mut SqliteConnection) -> Result<T> + Send + 'static,
+    ) -> Result<T> {
+        let place = self.shares.enter(account, threads::READ_DEADLINE).await?;
+        // The place goes with the work, which a caller may leave behind.
+        self.read(move |connection| {
+            let _place = place;
+            work(connection)
+        })
+        .await
     }
 
     async fn write<T: Send + 'static>(

@@ -22,7 +22,7 @@ impl SpeedtestRepository for SqliteStorage {
             return Ok(RecordPage::default());
         }
         let (account_id, filter, page) = (scope.account_id(), filter.clone(), page.clone());
-        self.read(move |connection| {
+        self.read_share(account_id, move |connection| {
             let limit = page.limit.rows() as usize;
             let query = queries::speedtest_page(account_id, &filter, page.after.as_ref(), limit as i64 + 1);
             let mut rows: Vec<SpeedtestRow> = query.load(connection)?;

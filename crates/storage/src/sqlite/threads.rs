@@ -23,7 +23,7 @@ const QUEUE: usize = 1_024;
 /// Calls that one commit may cover.
 const GROUP: usize = 256;
 /// How long a caller waits for its answer.
-const READ_DEADLINE: Duration = Duration::from_secs(2);
+pub(super) const READ_DEADLINE: Duration = Duration::from_secs(2);
 const WRITE_DEADLINE: Duration = Duration::from_secs(30);
 /// How often plan windows are written; what a kill may forget.
 const FLUSH_EVERY: Duration = Duration::from_secs(1);

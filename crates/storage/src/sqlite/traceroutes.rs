@@ -23,7 +23,7 @@ impl TracerouteRepository for SqliteStorage {
             return Ok(RecordPage::default());
         }
         let (account_id, filter, page) = (scope.account_id(), filter.clone(), page.clone());
-        self.read(move |connection| {
+        self.read_share(account_id, move |connection| {
             let limit = page.limit.rows() as usize;
             let query = queries::traceroute_page(account_id, &filter, page.after.as_ref(), limit as i64 + 1);
             let mut rows: Vec<TracerouteRow> = query.load(connection)?;
