@@ -164,7 +164,7 @@ impl Default for LimitSettings {
 
 impl Default for SqliteTuning {
     fn default() -> Self {
-        Self { reader_threads: NonZeroUsize::MIN.saturating_add(1) }
+        Self { reader_threads: NonZeroUsize::MIN.saturating_add(3) }
     }
 }
 
