@@ -181,7 +181,8 @@ with_metric_fields!(metric_fields);
 #[must_use]
 #[expect(clippy::cast_possible_truncation, reason = "rounded and in range: stored floats are normalized")]
 pub fn to_fixed(value: f64, decimals: u8) -> i64 {
-    (value * 10f64.powi(i32::from(decimals))).round() as i64
+    // Half away from zero, as `round` does it, but without its call.
+    (value * 10f64.powi(i32::from(decimals)) + 0.5f64.copysign(value)) as i64
 }
 
 #[expect(clippy::cast_precision_loss, reason = "a normalized float has at most 53 significant bits")]

@@ -5,6 +5,7 @@
 //! first (`metric_page`); a missing row is `Ok(None)`; the current time is an argument. Calls are not cancelled
 //! half-way: a dropped future may leave its work to finish, never a transaction open.
 
+mod agent_lists;
 mod counts;
 mod error;
 mod migrations;

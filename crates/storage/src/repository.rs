@@ -1,4 +1,5 @@
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use astranetmon_auth::{
     Access, ApiKeyRecord, Ingest, KeyLookup, ManageAccount, NewApiKey, Operator, OwnKey, ReadAgents, ReadMetrics,
@@ -139,8 +140,8 @@ pub struct NewAgent {
 /// Some agents.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct AgentPage {
-    /// By hostname, then id.
-    pub agents: Vec<Agent>,
+    /// By hostname, then id. Shared with whoever else asked for the same.
+    pub agents: Arc<[Agent]>,
     /// Agents in the account.
     pub total: u64,
     /// Whether agents remain behind these.

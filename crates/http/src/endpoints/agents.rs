@@ -76,7 +76,7 @@ pub(crate) async fn agents(
     let after = query.after.as_ref().map(|after| (after.hostname.as_str(), &after.id));
     let page = state.storage.agent_page(authorized.scope(), after, query.limit.map(Limit::rows)).await?;
     let now = state.clock.now();
-    let agents: Vec<_> = page.agents.into_iter().map(|agent| AgentRecord::new(agent, now)).collect();
+    let agents: Vec<_> = page.agents.iter().cloned().map(|agent| AgentRecord::new(agent, now)).collect();
     let link = agents.last().filter(|_| page.more).and_then(|last| query.link_behind(last, &state));
     Ok(json_response(&AgentList { agents, total: page.total }, link))
 }

@@ -165,7 +165,7 @@ impl AgentRepository for FakeStorage {
         let after = after.map(|(hostname, id)| (hostname.to_owned(), id.clone()));
         let key = |agent: &Agent| (agent.facts.hostname.clone(), agent.id.clone());
         let (agents, total, more) = page(&self.agents, scope.account_id(), |_| true, key, after, limit);
-        Ok(AgentPage { agents, total, more })
+        Ok(AgentPage { agents: agents.into(), total, more })
     }
 
     async fn agent_find(&self, scope: &Scope<ReadAgents>, id: &AgentId) -> Result<Option<Agent>> {

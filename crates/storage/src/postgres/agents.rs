@@ -20,8 +20,14 @@ impl AgentRepository for PostgresStorage {
         limit: Option<u32>,
     ) -> Result<AgentPage> {
         let account_id = scope.account_id();
+        let whole_list = after.is_none() && limit.is_none();
+        let since = match self.lanes.agent_lists.get(account_id) {
+            Ok(agents) if whole_list => return Ok(AgentPage { total: agents.len() as u64, agents, more: false }),
+            Ok(_) => None,
+            Err(since) => whole_list.then_some(since),
+        };
         let most = limit.map_or(usize::MAX, |limit| limit as usize);
-        self.read_share(account_id, "listing agents", async |connection| {
+        let page = self.read_share(account_id, "listing agents", async |connection| {
             let query = queries::agent_page(account_id, after, limit.map(|limit| i64::from(limit) + 1));
             let mut rows: Vec<AgentRow> = query.load(connection).await?;
             let more = rows.len() > most;
@@ -34,8 +40,12 @@ impl AgentRepository for PostgresStorage {
             };
             let agents = rows.into_iter().map(AgentRow::into_agent).collect::<Result<_>>()?;
             Ok(AgentPage { agents, total, more })
-        })
-        .await
+        });
+        let page = page.await?;
+        if let Some(since) = since {
+            self.lanes.agent_lists.keep(account_id, &page.agents, since);
+        }
+        Ok(page)
     }
 
     async fn agent_find(&self, scope: &Scope<ReadAgents>, id: &AgentId) -> Result<Option<Agent>> {
@@ -51,7 +61,7 @@ impl AgentRepository for PostgresStorage {
     async fn agent_upsert(&self, scope: &Scope<Ingest>, new: &NewAgent, now: Timestamp) -> Result<()> {
         let account_id = scope.account_id();
         let row = AgentRow::new(account_id, new, now);
-        self.write("writing an agent", async |connection| {
+        let written = self.write("writing an agent", async |connection| {
             connection
                 .transaction(async |connection| {
                     touch_account(connection, account_id).await?;
@@ -65,14 +75,16 @@ impl AgentRepository for PostgresStorage {
                     Ok::<_, Failure>(())
                 })
                 .await
-        })
-        .await
+        });
+        let written = written.await;
+        self.lanes.agent_lists.changed(account_id);
+        written
     }
 
     async fn agent_seen(&self, scope: &Scope<Ingest>, id: &AgentId, seen_at: Timestamp) -> Result<()> {
         let account_id = scope.account_id();
         let seen_at = seen_at.as_micros();
-        self.write("noting an agent's report", async |connection| {
+        let written = self.write("noting an agent's report", async |connection| {
             connection
                 .transaction(async |connection| {
                     touch_account(connection, account_id).await?;
@@ -84,7 +96,9 @@ impl AgentRepository for PostgresStorage {
                     Ok::<_, Failure>(())
                 })
                 .await
-        })
-        .await
+        });
+        let written = written.await;
+        self.lanes.agent_lists.changed(account_id);
+        written
     }
 }

@@ -32,7 +32,7 @@ impl MetricRepository for PostgresStorage {
         self.read_share(account_id, "reading metrics", async |connection| {
             let query = queries::metric_page(account_id, filter, page.after.as_ref(), i64::from(page.limit.rows()) + 1);
             let mut rows = std::pin::pin!(query.load_stream::<MetricReadRow>(connection).await?);
-            let mut columns = MetricColumns::with_capacity(limit.min(1_024));
+            let mut columns = MetricColumns::with_capacity(limit + 1);
             while let Some(row) = rows.try_next().await? {
                 columns.push(&row.agent_id, Timestamp::from_micros(row.timestamp), &row.fixed_values());
             }

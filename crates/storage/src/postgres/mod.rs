@@ -35,6 +35,7 @@ use self::lane::Lane;
 use self::partition::Partitions;
 pub use self::settings::PostgresSettings;
 use crate::StorageError;
+use crate::agent_lists::AgentLists;
 use crate::shares::Shares;
 
 type Result<T> = std::result::Result<T, StorageError>;
@@ -52,6 +53,7 @@ struct Lanes {
     gate: Lane,
     /// Of the connections that read.
     shares: Shares,
+    agent_lists: AgentLists,
     partitions: Partitions,
     call_deadline: Duration,
     append_deadline: Duration,
@@ -92,6 +94,7 @@ impl PostgresStorage {
                 writes: Lane::new(endpoint, settings.write_connections, wait)?,
                 gate: Lane::new(gate, settings.gate_connections, wait)?,
                 shares: Shares::of(settings.read_connections),
+                agent_lists: AgentLists::default(),
                 partitions: Partitions::default(),
                 call_deadline: settings.call_deadline,
                 append_deadline: settings.append_deadline,

@@ -18,8 +18,14 @@ impl AgentRepository for SqliteStorage {
         limit: Option<u32>,
     ) -> Result<AgentPage> {
         let account_id = scope.account_id();
+        let whole_list = after.is_none() && limit.is_none();
+        let since = match self.agent_lists.get(account_id) {
+            Ok(agents) if whole_list => return Ok(AgentPage { total: agents.len() as u64, agents, more: false }),
+            Ok(_) => None,
+            Err(since) => whole_list.then_some(since),
+        };
         let after = after.map(|(hostname, id)| (hostname.to_owned(), id.clone()));
-        self.read_share(account_id, move |connection| {
+        let page = self.read_share(account_id, move |connection| {
             let after = after.as_ref().map(|(hostname, id)| (hostname.as_str(), id));
             let fetch = limit.map(|limit| i64::from(limit) + 1);
             let rows = queries::agent_page(account_id, after, fetch).load(connection)?;
@@ -29,9 +35,13 @@ impl AgentRepository for SqliteStorage {
                 agents.truncate(limit as usize);
             }
             let total = if after.is_none() && !more { agents.len() as u64 } else { count(connection, account_id)? };
-            Ok(AgentPage { agents, total, more })
-        })
-        .await
+            Ok(AgentPage { agents: agents.into(), total, more })
+        });
+        let page = page.await?;
+        if let Some(since) = since {
+            self.agent_lists.keep(account_id, &page.agents, since);
+        }
+        Ok(page)
     }
 
     async fn agent_find(&self, scope: &Scope<ReadAgents>, id: &AgentId) -> Result<Option<Agent>> {
@@ -50,7 +60,7 @@ impl AgentRepository for SqliteStorage {
     async fn agent_upsert(&self, scope: &Scope<Ingest>, new: &NewAgent, now: Timestamp) -> Result<()> {
         let account_id = scope.account_id();
         let row = AgentRow::new(account_id, new, now);
-        self.write(move |connection| {
+        let written = self.write(move |connection| {
             diesel::insert_into(agent::table)
                 .values(&row)
                 .on_conflict((agent::account_id, agent::id))
@@ -58,13 +68,15 @@ impl AgentRepository for SqliteStorage {
                 .set(row.facts())
                 .execute(connection)?;
             raise_data_version(connection, account_id)
-        })
-        .await
+        });
+        let written = written.await;
+        self.agent_lists.changed(account_id);
+        written
     }
 
     async fn agent_seen(&self, scope: &Scope<Ingest>, id: &AgentId, seen_at: Timestamp) -> Result<()> {
         let (account_id, id) = (scope.account_id(), id.clone());
-        self.write(move |connection| {
+        let written = self.write(move |connection| {
             let seen_at = seen_at.as_micros();
             diesel::update(
                 agent::table
@@ -75,8 +87,10 @@ impl AgentRepository for SqliteStorage {
             .set(agent::last_seen_at.eq(seen_at))
             .execute(connection)?;
             raise_data_version(connection, account_id)
-        })
-        .await
+        });
+        let written = written.await;
+        self.agent_lists.changed(account_id);
+        written
     }
 }
 

@@ -50,7 +50,7 @@ fn read_page(
 ) -> Result<MetricPage> {
     let limit = page.limit.rows() as usize;
     let query = queries::metric_page(account_id, filter, page.after.as_ref(), limit as i64 + 1);
-    let mut columns = MetricColumns::with_capacity(limit.min(1_000));
+    let mut columns = MetricColumns::with_capacity(limit + 1);
     for row in query.load_iter::<MetricReadRow, _>(connection)? {
         let row = row?;
         columns.push(&row.agent_id, Timestamp::from_micros(row.timestamp), &row.fixed_values());

@@ -28,6 +28,7 @@ use self::connection::Access;
 use self::threads::{Readers, Writer};
 use self::windows::Windows;
 use crate::StorageError;
+use crate::agent_lists::AgentLists;
 use crate::shares::Shares;
 
 type Result<T> = std::result::Result<T, StorageError>;
@@ -44,10 +45,10 @@ pub struct SqliteSettings {
 }
 
 impl SqliteSettings {
-    /// For a process that serves the file at `path`, with two readers.
+    /// For a process that serves the file at `path`, with four readers.
     #[must_use]
     pub fn new(path: impl Into<PathBuf>) -> Self {
-        Self { path: path.into(), readers: 2, serves: true }
+        Self { path: path.into(), readers: 4, serves: true }
     }
 }
 
@@ -57,6 +58,7 @@ pub struct SqliteStorage {
     threads: Arc<RwLock<Option<Arc<Threads>>>>,
     windows: Arc<Windows>,
     shares: Arc<Shares>,
+    agent_lists: Arc<AgentLists>,
 }
 
 struct Threads {
@@ -101,6 +103,7 @@ impl SqliteStorage {
             threads: Arc::new(RwLock::new(Some(Arc::new(threads)))),
             windows,
             shares: Arc::new(Shares::of(settings.readers)),
+            agent_lists: Arc::default(),
         })
     }
 

@@ -1,8 +1,7 @@
 crate::queries::backend_queries!(diesel::sqlite::Sqlite);
 
 use diesel::dsl::CountStar;
-use diesel::expression::SqlLiteral;
-use diesel::sql_types::{BigInt, Nullable};
+use diesel::sql_types::BigInt;
 use diesel::sqlite::Sqlite;
 
 use crate::counts::{CountedSpan, RecordKind, WHOLE_ACCOUNT};
@@ -36,19 +35,27 @@ partial_counts! {
     traceroute_count: traceroute,
 }
 
+#[diesel::declare_sql_function]
+extern "SQL" {
+    /// SQLite's sum of integers is an integer.
+    #[aggregate]
+    #[sql_name = "sum"]
+    fn integer_sum(count: BigInt) -> Nullable<BigInt>;
+}
+
 /// The sum of the counts of one span; null if there are none.
 pub(super) fn counted(
     account_id: AccountId,
     kind: RecordKind,
     agent: &AgentFilter,
     span: CountedSpan,
-) -> IntoBoxed<'_, Select<record_count::table, SqlLiteral<Nullable<BigInt>>>, Sqlite> {
+) -> IntoBoxed<'_, Select<record_count::table, integer_sum<record_count::count>>, Sqlite> {
     let agent_id = match agent {
         AgentFilter::One(agent_id) => agent_id.as_str(),
         AgentFilter::All | AgentFilter::Nobody => WHOLE_ACCOUNT,
     };
     record_count::table
-        .select(diesel::dsl::sql::<Nullable<BigInt>>("CAST(SUM(count) AS BIGINT)"))
+        .select(integer_sum(record_count::count))
         .into_boxed()
         .filter(record_count::account_id.eq(account_id.0))
         .filter(record_count::kind.eq(kind as i64))
