@@ -265,7 +265,6 @@ fn millis(text: &str) -> f64 {
 }
 
 /// How long the program takes from its start to being ready on the existing database, and its memory at rest.
-#[expect(clippy::disallowed_methods, reason = "a benchmark's own rhythm")]
 async fn start_and_rest(path: &Path) {
     let listen = "127.0.0.1:18999";
     let started = Instant::now();

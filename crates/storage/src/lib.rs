@@ -6,6 +6,8 @@
 //! half-way: a dropped future may leave its work to finish, never a transaction open.
 
 mod agent_lists;
+#[cfg(test)]
+mod bound_sql;
 mod counts;
 mod error;
 mod migrations;

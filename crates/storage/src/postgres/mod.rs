@@ -15,6 +15,8 @@ mod metrics;
 mod migrate;
 mod partition;
 mod paths;
+#[cfg(test)]
+mod plan_tests;
 mod queries;
 mod settings;
 mod speedtests;

@@ -76,6 +76,21 @@ impl QueryFragment<Pg> for TotalQuery<'_> {
     }
 }
 
+fn total_query<'a>(account_id: AccountId, kind: RecordKind, filter: &'a RecordFilter) -> TotalQuery<'a> {
+    let agent_id = match &filter.agent {
+        AgentFilter::One(agent_id) => Some(agent_id.as_str()),
+        AgentFilter::All | AgentFilter::Nobody => None,
+    };
+    let plan = count_plan(&filter.range);
+    TotalQuery { account_id, kind: kind as i64, table: kind.table(), agent_id, plan }
+}
+
+/// The query of [`total`] in diesel's debug form.
+#[cfg(test)]
+pub(super) fn total_sql(account_id: AccountId, kind: RecordKind, filter: &RecordFilter) -> String {
+    diesel::debug_query::<Pg, _>(&total_query(account_id, kind, filter)).to_string()
+}
+
 /// How many records match. To be asked after the rows, so that it is never less than what was read.
 pub(super) async fn total(
     connection: &mut AsyncPgConnection,
@@ -83,11 +98,6 @@ pub(super) async fn total(
     kind: RecordKind,
     filter: &RecordFilter,
 ) -> QueryResult<u64> {
-    let agent_id = match &filter.agent {
-        AgentFilter::One(agent_id) => Some(agent_id.as_str()),
-        AgentFilter::All | AgentFilter::Nobody => None,
-    };
-    let plan = count_plan(&filter.range);
-    let query = TotalQuery { account_id, kind: kind as i64, table: kind.table(), agent_id, plan };
+    let query = total_query(account_id, kind, filter);
     query.get_result::<i64>(connection).await.map(i64::unsigned_abs)
 }

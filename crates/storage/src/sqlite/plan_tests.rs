@@ -12,6 +12,7 @@ use uuid::Uuid;
 
 use super::connection::{self, Access};
 use super::queries;
+use crate::bound_sql::{Placeholder, bound_sql};
 use crate::counts::{CountedSpan, RecordKind};
 
 #[derive(QueryableByName)]
@@ -20,45 +21,11 @@ struct Step {
     detail: String,
 }
 
-/// The plan of a query as text, with its bound values put in.
+/// The plan of a query as text.
 fn plan(connection: &mut SqliteConnection, debug: &str) -> String {
-    let (sql, binds) = debug.split_once(" -- binds: ").expect("diesel's debug form");
-    let binds = binds.trim_start_matches('[').trim_end_matches(']');
-    let mut values = split_binds(binds).into_iter();
-    let bound: String = sql
-        .split('?')
-        .enumerate()
-        .map(|(part, text)| if part == 0 { text.to_owned() } else { values.next().unwrap_or_default() + text })
-        .collect();
-    let steps: Vec<Step> = diesel::sql_query(format!("EXPLAIN QUERY PLAN {bound}")).load(connection).expect(&bound);
+    let sql = bound_sql(debug, Placeholder::Question);
+    let steps: Vec<Step> = diesel::sql_query(format!("EXPLAIN QUERY PLAN {sql}")).load(connection).expect(&sql);
     steps.into_iter().map(|step| step.detail).collect::<Vec<_>>().join("; ")
-}
-
-/// Values in diesel's debug form, as SQL: numbers as they are, text quoted, bytes as a blob.
-fn split_binds(binds: &str) -> Vec<String> {
-    let mut values = Vec::new();
-    let mut depth = 0;
-    let mut value = String::new();
-    for c in binds.chars().chain([',']) {
-        match c {
-            '[' => depth += 1,
-            ']' => depth -= 1,
-            ',' if depth == 0 => {
-                let text = value.trim();
-                let quoted = text.strip_prefix('"').and_then(|text| text.strip_suffix('"'));
-                values.push(match quoted {
-                    Some(quoted) => format!("'{quoted}'"),
-                    None if text.starts_with('[') || text.contains(',') => "x'00'".to_owned(),
-                    None => text.to_owned(),
-                });
-                value.clear();
-                continue;
-            }
-            _ => {}
-        }
-        value.push(c);
-    }
-    values
 }
 
 fn million_rows() -> (tempfile::TempDir, SqliteConnection) {

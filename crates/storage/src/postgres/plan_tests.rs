@@ -1,0 +1,104 @@
+//! Every list query uses an index, on a million rows.
+
+use astranetmon_domain::{
+    AccountId, AgentFilter, AgentId, MetricPosition, RecordFilter, RecordPosition, TimeRange, Timestamp,
+};
+use diesel::debug_query;
+use diesel::pg::Pg;
+use tokio_postgres::{Client, NoTls};
+use uuid::Uuid;
+
+use super::totals::total_sql;
+use super::{PostgresSettings, PostgresStorage, queries};
+use crate::bound_sql::{Placeholder, bound_sql};
+use crate::counts::RecordKind;
+use crate::testing::{FreshDatabase, TestPostgres};
+
+async fn million_rows() -> (FreshDatabase, Client) {
+    let database = TestPostgres::fresh_database().await;
+    PostgresStorage::migrate(&PostgresSettings::new(database.url())).await.expect("a schema");
+    let (client, connection) = tokio_postgres::connect(database.url(), NoTls).await.expect("connected");
+    tokio::spawn(connection);
+    client
+        .batch_execute(
+            "INSERT INTO account (id, name, plan, created_at)
+                 SELECT n, 'account ' || n, 'enterprise', 0 FROM generate_series(1, 10) n;
+             INSERT INTO agent (account_id, id, hostname, created_at, ip_addresses, labels)
+                 SELECT 1 + n % 10, 'agent-' || n, 'host-' || n, 0, '[]', '{}' FROM generate_series(1, 10000) n;
+             INSERT INTO metric (account_id, agent_id, timestamp, received_at, sequence, cpu_percent)
+                 SELECT 1 + n % 10, 'agent-' || (n % 200), n * 60000000::bigint, 0, n, 1.5
+                 FROM generate_series(1, 1000000) n;
+             INSERT INTO speedtest (account_id, id, agent_id, timestamp, received_at, sequence, status)
+                 SELECT 1 + n % 10, decode(lpad(to_hex(n), 32, '0'), 'hex'), 'agent-' || (n % 200),
+                        n * 60000000::bigint, 0, n, 'completed'
+                 FROM generate_series(1, 100000) n;
+             INSERT INTO traceroute (account_id, id, agent_id, timestamp, received_at, sequence, target, protocol,
+                                     status, reached, path_hash, hops)
+                 SELECT 1 + n % 10, decode(lpad(to_hex(n), 32, '0'), 'hex'), 'agent-' || (n % 200),
+                        n * 60000000::bigint, 0, n, 'example.com', 'icmp', 'completed', true, '', '[]'
+                 FROM generate_series(1, 100000) n;
+             INSERT INTO record_count (account_id, kind, agent_id, period, bucket, count)
+                 SELECT 1 + n % 10, 1, 'agent-' || (n % 200), 3600, n * 3600000000::bigint, 60
+                 FROM generate_series(1, 100000) n;
+             ANALYZE;",
+        )
+        .await
+        .expect("rows");
+    (database, client)
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn every_list_query_uses_an_index_with_a_million_rows() {
+    let (_database, client) = million_rows().await;
+    let account = AccountId(1);
+    let agent = AgentId::parse("agent-10").expect("an id");
+    let at = Timestamp::from_seconds(3_000_000);
+    let ranges = [
+        TimeRange::ALL,
+        TimeRange { start: Some(at), end: None },
+        TimeRange { start: None, end: Some(at) },
+        TimeRange { start: Some(at.plus_seconds(1)), end: Some(at.plus_seconds(200_000)) },
+    ];
+    let metric_position = MetricPosition { timestamp: at, agent_id: agent.clone() };
+    let record_position = RecordPosition { timestamp: at, agent_id: agent.clone(), id: Uuid::nil() };
+    let mut queries_by_name = vec![
+        ("agents".to_owned(), debug_query::<Pg, _>(&queries::agent_page(account, None, Some(101))).to_string()),
+        (
+            "agents behind".to_owned(),
+            debug_query::<Pg, _>(&queries::agent_page(account, Some(("host-10", &agent)), Some(101))).to_string(),
+        ),
+    ];
+    for filter in [AgentFilter::All, AgentFilter::One(agent.clone())] {
+        for range in ranges {
+            let filter = RecordFilter { agent: filter.clone(), range };
+            for behind in [false, true] {
+                let mut add = |list: &str, debug: String| {
+                    queries_by_name.push((format!("{list} {filter:?} behind {behind}"), debug));
+                };
+                let after = behind.then_some(&metric_position);
+                add("metrics", debug_query::<Pg, _>(&queries::metric_page(account, &filter, after, 101)).to_string());
+                let after = behind.then_some(&record_position);
+                let query = queries::speedtest_page(account, &filter, after, 101);
+                add("speed tests", debug_query::<Pg, _>(&query).to_string());
+                let query = queries::traceroute_page(account, &filter, after, 101);
+                add("traceroutes", debug_query::<Pg, _>(&query).to_string());
+            }
+            for kind in [RecordKind::Metric, RecordKind::Speedtest, RecordKind::Traceroute] {
+                queries_by_name.push((format!("total {kind:?} {filter:?}"), total_sql(account, kind, &filter)));
+            }
+        }
+    }
+    assert_eq!(queries_by_name.len(), 2 + 2 * 4 * (2 * 3 + 3));
+    for (name, debug) in queries_by_name {
+        let sql = bound_sql(&debug, Placeholder::Dollar);
+        let rows = client.query(&format!("EXPLAIN {sql}"), &[]).await.expect(&sql);
+        let plan: Vec<String> = rows.iter().map(|row| row.get(0)).collect();
+        let plan = plan.join("\n");
+        assert!(plan.contains("Index"), "{name}\n{sql}\n{plan}");
+        for line in plan.lines() {
+            // A partition without rows is read whole; every other table only through an index.
+            let whole = line.contains("Seq Scan") && !line.contains("rows=1 ");
+            assert!(!whole && !line.contains("Sort"), "{name}\n{sql}\n{plan}");
+        }
+    }
+}
