@@ -99,5 +99,5 @@ fn an_operator_manages_accounts_and_keys() {
 
     let twice =
         astranetmon(&["account", "create", "acme", "--plan", "starter"], &[("ASTRANETMON_DATABASE_URL", &database)]);
-    assert_eq!(told(&twice), (Some(1), "astranetmon: account exists already\n".to_owned()));
+    assert_eq!(told(&twice), (Some(1), "astranetmon: an account of that name exists already\n".to_owned()));
 }
