@@ -1,5 +1,5 @@
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use astranetmon_domain::Timestamp;
 use async_trait::async_trait;
@@ -48,7 +48,8 @@ pub enum AuthError {
 #[derive(Clone)]
 pub struct Authenticator {
     lookup: Arc<dyn KeyLookup>,
-    believed: Cache<[u8; 32], Arc<KeyPrincipal>>,
+    /// With the moment their look-up began: what changed after it may be missing in them.
+    believed: Cache<[u8; 32], (Instant, Arc<KeyPrincipal>)>,
 }
 
 impl Authenticator {
@@ -66,11 +67,12 @@ impl Authenticator {
     pub async fn authenticate(&self, presented: &str, now: Timestamp) -> Result<Arc<KeyPrincipal>, AuthError> {
         let hash = ApiKey::parse(presented).map_err(|_| AuthError::Malformed)?.hash();
         let principal = match self.believed.get(hash.as_bytes()) {
-            Some(principal) => principal,
-            None => {
+            Some((looked_up_at, principal)) if looked_up_at.elapsed() < BELIEVED_FOR => principal,
+            _ => {
+                let began_at = Instant::now();
                 let found = self.lookup.api_key_find_by_hash(&hash).await?.ok_or(AuthError::Unknown)?;
                 let found = Arc::new(found);
-                self.believed.insert(*hash.as_bytes(), Arc::clone(&found));
+                self.believed.insert(*hash.as_bytes(), (began_at, Arc::clone(&found)));
                 found
             }
         };

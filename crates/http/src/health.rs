@@ -35,6 +35,9 @@ struct Health {
 
 #[derive(Serialize)]
 struct Readiness {
+    /// The contract's error form, while there is an error.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    error: Option<String>,
     status: &'static str,
     checks: Checks,
 }
@@ -64,11 +67,11 @@ async fn readyz(state: web::Data<ApiState>) -> HttpResponse {
     let serving = if state.is_draining() { "draining" } else { "ok" };
     let checks = Checks { storage, serving };
     if storage == "ok" && serving == "ok" {
-        HttpResponse::Ok().json(Readiness { status: "ready", checks })
+        HttpResponse::Ok().json(Readiness { error: None, status: "ready", checks })
     } else {
         HttpResponse::build(ApiError::Unavailable.status_code())
             .insert_header((header::RETRY_AFTER, 1))
-            .json(Readiness { status: "unavailable", checks })
+            .json(Readiness { error: Some(ApiError::Unavailable.message()), status: "unavailable", checks })
     }
 }
 

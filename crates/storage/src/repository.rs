@@ -90,8 +90,10 @@ pub trait ApiKeyRepository: Send + Sync {
     async fn api_key_list(&self, scope: &Scope<ManageAccount>) -> Result<Vec<ApiKeyRecord>>;
 
     /// Replaces a live key: `successor` shares its plan window, the old key ends at `old_ends_at` at the latest.
-    /// `None` if there is no such live key in the account. The successor does not count against the bound on live
-    /// keys. Audited.
+    /// `None` if there is no such live key in the account. Audited.
+    ///
+    /// # Errors
+    /// [`StorageError::TooMany`] if both would live and be one too many; a roll that ends the old key at once is not.
     async fn api_key_roll(
         &self,
         scope: &Scope<ManageAccount>,

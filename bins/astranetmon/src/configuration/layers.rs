@@ -151,6 +151,11 @@ fn collect_names(prefix: &str, values: &Dict, names: &mut Vec<String>) {
     }
 }
 
+/// Whether Kubernetes set the variable for a service that is called like this program.
+fn is_service_link(rest: &str) -> bool {
+    rest == "SERVICE_HOST" || rest.starts_with("SERVICE_PORT") || rest == "PORT" || rest.starts_with("PORT_")
+}
+
 /// One layer a variable, weakest first.
 fn environment_layers(environment: &Environment) -> Result<Vec<Layer>, Failure> {
     let mut layers = Vec::new();
@@ -163,7 +168,7 @@ fn environment_layers(environment: &Environment) -> Result<Vec<Layer>, Failure> 
     let mut seen = BTreeMap::new();
     for (variable, text) in environment {
         let Some(rest) = variable.strip_prefix(PREFIX) else { continue };
-        if variable == CONFIG || variable.starts_with(TEST_PREFIX) {
+        if variable == CONFIG || variable.starts_with(TEST_PREFIX) || is_service_link(rest) {
             continue;
         }
         let flat = rest.replace("__", "_");

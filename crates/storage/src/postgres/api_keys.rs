@@ -15,6 +15,26 @@ use crate::repository::ApiKeyRepository;
 use crate::rows::{ApiKeyRow, AuditRow, NewApiKeyRow};
 use crate::schema::{account, api_key};
 
+/// To be asked under the account's lock, before a key is added.
+async fn refuse_one_too_many(
+    connection: &mut AsyncPgConnection,
+    account_id: AccountId,
+    now: Timestamp,
+) -> std::result::Result<(), Failure> {
+    let live: i64 = api_key::table
+        .filter(api_key::account_id.eq(account_id.0))
+        .filter(api_key::revoked_at.is_null())
+        .filter(api_key::expires_at.is_null().or(api_key::expires_at.gt(now.as_micros())))
+        .count()
+        .get_result(connection)
+        .await?;
+    let most = ApiKeyRecord::MAX_LIVE_PER_ACCOUNT;
+    if usize::try_from(live).is_ok_and(|live| live >= most) {
+        return Err(StorageError::TooMany { what: "live API keys", most }.into());
+    }
+    Ok(())
+}
+
 #[async_trait]
 impl ApiKeyRepository for PostgresStorage {
     async fn api_key_create(
@@ -28,17 +48,7 @@ impl ApiKeyRepository for PostgresStorage {
             connection
                 .transaction(async |connection| {
                     lock_account(connection, account_id).await?;
-                    let live: i64 = api_key::table
-                        .filter(api_key::account_id.eq(account_id.0))
-                        .filter(api_key::revoked_at.is_null())
-                        .filter(api_key::expires_at.is_null().or(api_key::expires_at.gt(now.as_micros())))
-                        .count()
-                        .get_result(connection)
-                        .await?;
-                    let most = ApiKeyRecord::MAX_LIVE_PER_ACCOUNT;
-                    if usize::try_from(live).is_ok_and(|live| live >= most) {
-                        return Err(StorageError::TooMany { what: "live API keys", most }.into());
-                    }
+                    refuse_one_too_many(connection, account_id, now).await?;
                     let id: i64 = diesel::insert_into(api_key::table)
                         .values(&NewApiKeyRow::new(account_id, 0, key, now))
                         .returning(api_key::id)
@@ -82,6 +92,7 @@ impl ApiKeyRepository for PostgresStorage {
         self.write("rolling an API key", async |connection| {
             connection
                 .transaction(async |connection| {
+                    lock_account(connection, account_id).await?;
                     let Some(old) = find_locked(connection, account_id, id).await? else { return Ok(None) };
                     let window_id = old.window_id;
                     let old = old.into_record()?;
@@ -93,6 +104,7 @@ impl ApiKeyRepository for PostgresStorage {
                         .set(api_key::expires_at.eq(ends_at.as_micros()))
                         .execute(connection)
                         .await?;
+                    refuse_one_too_many(connection, account_id, now).await?;
                     let row = diesel::insert_into(api_key::table)
                         .values(&NewApiKeyRow::new(account_id, window_id, successor, now))
                         .returning(ApiKeyRow::as_returning())

@@ -150,7 +150,7 @@ impl QueryFragment<Pg> for UsageAddition {
     }
 }
 
-/// Moves the last use of keys forward.
+/// Moves the last use of keys forward, at most once a minute each.
 #[derive(Default, QueryId)]
 struct LastUses {
     key_ids: Vec<i64>,
@@ -168,7 +168,7 @@ impl QueryFragment<Pg> for LastUses {
         out.push_sql(
             ") AS given (k, at) GROUP BY k), \
              locked AS (SELECT id, at FROM api_key JOIN given ON id = k \
-             WHERE last_used_at IS NULL OR last_used_at < at ORDER BY id FOR NO KEY UPDATE OF api_key) \
+             WHERE last_used_at IS NULL OR last_used_at <= at - 60000000 ORDER BY id FOR NO KEY UPDATE OF api_key) \
              UPDATE api_key SET last_used_at = locked.at FROM locked WHERE api_key.id = locked.id",
         );
         Ok(())

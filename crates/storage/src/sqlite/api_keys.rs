@@ -16,6 +16,9 @@ use crate::repository::{ApiKeyRepository, UsageRepository};
 use crate::rows::{ApiKeyRow, AuditRow, NewApiKeyRow, UsageRow};
 use crate::schema::{account, api_key, key_usage};
 
+/// A key's last use is written at most once a minute.
+const LAST_USE_STEP: i64 = 60_000_000;
+
 fn find(connection: &mut SqliteConnection, account_id: AccountId, id: i64) -> Result<Option<ApiKeyRow>> {
     let row = api_key::table
         .filter(api_key::account_id.eq(account_id.0))
@@ -24,6 +27,21 @@ fn find(connection: &mut SqliteConnection, account_id: AccountId, id: i64) -> Re
         .first(connection)
         .optional()?;
     Ok(row)
+}
+
+/// To be asked before a key is added.
+fn refuse_one_too_many(connection: &mut SqliteConnection, account_id: AccountId, now: Timestamp) -> Result<()> {
+    let live: i64 = api_key::table
+        .filter(api_key::account_id.eq(account_id.0))
+        .filter(api_key::revoked_at.is_null())
+        .filter(api_key::expires_at.is_null().or(api_key::expires_at.gt(now.as_micros())))
+        .count()
+        .get_result(connection)?;
+    let most = ApiKeyRecord::MAX_LIVE_PER_ACCOUNT;
+    if usize::try_from(live).is_ok_and(|live| live >= most) {
+        return Err(StorageError::TooMany { what: "live API keys", most });
+    }
+    Ok(())
 }
 
 fn insert(connection: &mut SqliteConnection, row: &NewApiKeyRow<'_>) -> Result<i64> {
@@ -44,16 +62,7 @@ impl ApiKeyRepository for SqliteStorage {
         let (scope, key) = (scope.clone(), key.clone());
         self.write(move |connection| {
             let account_id = scope.account_id();
-            let live: i64 = api_key::table
-                .filter(api_key::account_id.eq(account_id.0))
-                .filter(api_key::revoked_at.is_null())
-                .filter(api_key::expires_at.is_null().or(api_key::expires_at.gt(now.as_micros())))
-                .count()
-                .get_result(connection)?;
-            let most = ApiKeyRecord::MAX_LIVE_PER_ACCOUNT;
-            if usize::try_from(live).is_ok_and(|live| live >= most) {
-                return Err(StorageError::TooMany { what: "live API keys", most });
-            }
+            refuse_one_too_many(connection, account_id, now)?;
             let id = insert(connection, &NewApiKeyRow::new(account_id, 0, &key, now))?;
             diesel::update(api_key::table.find(id)).set(api_key::window_id.eq(id)).execute(connection)?;
             record_audit(connection, &AuditRow::new(&scope, "api_key.create", format!("key:{id}"), now))?;
@@ -96,6 +105,7 @@ impl ApiKeyRepository for SqliteStorage {
             diesel::update(api_key::table.find(id.0))
                 .set(api_key::expires_at.eq(ends_at.as_micros()))
                 .execute(connection)?;
+            refuse_one_too_many(connection, account_id, now)?;
             let new = insert(connection, &NewApiKeyRow::new(account_id, window_id, &successor, now))?;
             record_audit(connection, &AuditRow::new(&scope, "api_key.roll", format!("key:{id} to key:{new}"), now))?;
             find(connection, account_id, new)?.map(ApiKeyRow::into_record).transpose()
@@ -205,11 +215,9 @@ impl UsageRepository for SqliteStorage {
                     ))
                     .execute(connection)?;
                 let last_used_at = count.last_used_at.as_micros();
-                diesel::update(
-                    api_key::table
-                        .filter(api_key::id.eq(count.key_id.0))
-                        .filter(api_key::last_used_at.is_null().or(api_key::last_used_at.lt(last_used_at))),
-                )
+                diesel::update(api_key::table.filter(api_key::id.eq(count.key_id.0)).filter(
+                    api_key::last_used_at.is_null().or(api_key::last_used_at.le(last_used_at - LAST_USE_STEP)),
+                ))
                 .set(api_key::last_used_at.eq(last_used_at))
                 .execute(connection)?;
             }

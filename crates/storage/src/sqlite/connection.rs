@@ -34,13 +34,9 @@ fn cannot(context: &'static str, source: impl std::error::Error + Send + Sync + 
 
 /// Opens a connection to an existing file.
 pub(super) fn open(path: &Path, access: Access) -> Result<SqliteConnection, StorageError> {
-    let Some(text) = path.to_str() else {
-        return Err(StorageError::Unusable { reason: "its path is not UTF-8".to_owned() });
-    };
-    let mut connection =
-        SqliteConnection::establish(text).map_err(|error| cannot("opening the database file", error))?;
+    let mut connection = establish(path)?;
     let pragmas = format!(
-        "PRAGMA busy_timeout = {}; PRAGMA auto_vacuum = INCREMENTAL; PRAGMA journal_mode = WAL; \
+        "PRAGMA busy_timeout = {}; PRAGMA journal_mode = WAL; \
          PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON; PRAGMA trusted_schema = OFF; \
          PRAGMA journal_size_limit = 67108864; PRAGMA query_only = {};",
         BUSY_TIMEOUT.as_millis(),
@@ -48,6 +44,24 @@ pub(super) fn open(path: &Path, access: Access) -> Result<SqliteConnection, Stor
     );
     connection.batch_execute(&pragmas).map_err(|error| cannot("preparing the database file", error))?;
     Ok(connection)
+}
+
+/// Has a new file give the space of deleted rows back in steps. Only takes effect before the first table and before the
+/// file has a write-ahead log, and needs the write lock, which is why opening does not do it.
+pub(super) fn give_space_back(path: &Path) -> Result<(), StorageError> {
+    if std::fs::metadata(path).is_ok_and(|file| file.len() > 0) {
+        return Ok(());
+    }
+    let mut connection = establish(path)?;
+    let pragmas = format!("PRAGMA busy_timeout = {}; PRAGMA auto_vacuum = INCREMENTAL;", BUSY_TIMEOUT.as_millis());
+    connection.batch_execute(&pragmas).map_err(|error| cannot("preparing the database file", error))
+}
+
+fn establish(path: &Path) -> Result<SqliteConnection, StorageError> {
+    let Some(text) = path.to_str() else {
+        return Err(StorageError::Unusable { reason: "its path is not UTF-8".to_owned() });
+    };
+    SqliteConnection::establish(text).map_err(|error| cannot("opening the database file", error))
 }
 
 /// Makes the file with rights for its owner only, if it is not there.

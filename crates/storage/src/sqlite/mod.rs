@@ -76,6 +76,7 @@ impl SqliteStorage {
     /// [`StorageError::Unusable`] if the schema is newer than this program.
     pub fn migrate(settings: &SqliteSettings) -> Result<Vec<String>> {
         connection::create_file(&settings.path)?;
+        connection::give_space_back(&settings.path)?;
         let mut connection = connection::open(&settings.path, Access::Write)?;
         connection::check_version(&mut connection)?;
         connection::migrate(&mut connection)

@@ -1,5 +1,6 @@
 //! The threads that own connections: one writer with group commit, and several readers.
 
+use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -114,7 +115,9 @@ impl Writer {
     pub(super) fn start(path: &Path, connection: SqliteConnection, windows: Arc<Windows>) -> Result<Self> {
         let (queue, writes) = bounded::<Write>(QUEUE);
         let path = path.to_owned();
-        let thread = spawn("sqlite-write".to_owned(), move || WriteLoop { connection, path, windows, writes }.run())?;
+        let thread = spawn("sqlite-write".to_owned(), move || {
+            WriteLoop { connection: Some(connection), path, windows, writes }.run()
+        })?;
         Ok(Self { queue, thread })
     }
 
@@ -147,7 +150,8 @@ impl Writer {
 }
 
 struct WriteLoop {
-    connection: SqliteConnection,
+    /// None after a panic, until it can be opened again.
+    connection: Option<SqliteConnection>,
     path: PathBuf,
     windows: Arc<Windows>,
     writes: Receiver<Write>,
@@ -159,7 +163,13 @@ impl WriteLoop {
         loop {
             let first = self.writes.recv_timeout(FLUSH_EVERY.saturating_sub(flushed_at.elapsed()));
             match first {
-                Ok(first) => self.commit_group(first),
+                Ok(first) => {
+                    let mut writes: VecDeque<Write> =
+                        std::iter::once(first).chain(self.writes.try_iter().take(GROUP - 1)).collect();
+                    while !writes.is_empty() {
+                        self.commit_group(&mut writes);
+                    }
+                }
                 Err(RecvTimeoutError::Timeout) => {}
                 Err(RecvTimeoutError::Disconnected) => break,
             }
@@ -169,29 +179,57 @@ impl WriteLoop {
             }
         }
         self.flush_windows();
-        // Leaves one file behind instead of three.
-        let _ = self.connection.batch_execute("PRAGMA wal_checkpoint(TRUNCATE);");
+        if let Some(connection) = &mut self.connection {
+            // Leaves one file behind instead of three.
+            let _ = connection.batch_execute("PRAGMA wal_checkpoint(TRUNCATE);");
+        }
     }
 
-    fn commit_group(&mut self, first: Write) {
-        let writes: Vec<Write> = std::iter::once(first).chain(self.writes.try_iter().take(GROUP - 1)).collect();
+    fn connection(&mut self) -> Result<&mut SqliteConnection> {
+        if self.connection.is_none() {
+            self.connection = Some(open(&self.path, Access::Write)?);
+        }
+        self.connection.as_mut().ok_or_else(|| unavailable("the writer has no connection"))
+    }
+
+    /// Runs the writes in one transaction and answers them. Those behind one that ended the transaction (a full disk
+    /// makes SQLite roll everything back) stay for the next group.
+    fn commit_group(&mut self, writes: &mut VecDeque<Write>) {
+        let connection = match self.connection() {
+            Ok(connection) => connection,
+            Err(error) => {
+                tracing::error!(error = &error as &dyn std::error::Error, "the writer cannot open the database");
+                // Dropping a write tells its caller.
+                writes.clear();
+                return;
+            }
+        };
         let mut answers: Vec<Answer> = Vec::with_capacity(writes.len());
-        let connection = &mut self.connection;
         let committed = catch_unwind(AssertUnwindSafe(|| {
             connection.immediate_transaction(|connection| {
-                answers.extend(writes.into_iter().map(|write| write(connection)));
-                Ok::<_, diesel::result::Error>(())
+                while let Some(write) = writes.pop_front() {
+                    answers.push(write(connection));
+                    if !in_transaction(connection) {
+                        return Err(diesel::result::Error::RollbackTransaction);
+                    }
+                }
+                Ok(())
             })
         }));
         let succeeded = match committed {
             Ok(Ok(())) => true,
             Ok(Err(error)) => {
                 tracing::error!(error = &error as &dyn std::error::Error, "a commit failed");
+                // A busy or full database: those that wait would only find the same.
+                if answers.is_empty() {
+                    writes.clear();
+                }
                 false
             }
             Err(_) => {
                 tracing::error!("a write panicked");
-                self.reopen();
+                // The open transaction, and its lock, go with the connection.
+                self.connection = None;
                 false
             }
         };
@@ -200,25 +238,26 @@ impl WriteLoop {
         }
     }
 
-    /// After a panic the open transaction goes with its connection.
-    fn reopen(&mut self) {
-        match open(&self.path, Access::Write) {
-            Ok(fresh) => self.connection = fresh,
-            Err(error) => tracing::error!(error = &error as &dyn std::error::Error, "the writer cannot reopen"),
-        }
-    }
-
     fn flush_windows(&mut self) {
         let changed = self.windows.take_changed();
         if changed.is_empty() {
             return;
         }
-        let written = self.connection.immediate_transaction(|connection| Windows::write(connection, &changed));
+        let written = self.connection().and_then(|connection| {
+            Ok(connection.immediate_transaction(|connection| Windows::write(connection, &changed))?)
+        });
         if let Err(error) = written {
             tracing::error!(error = &error as &dyn std::error::Error, "plan windows were not written");
             self.windows.put_back(&changed);
         }
     }
+}
+
+fn in_transaction(connection: &mut SqliteConnection) -> bool {
+    use diesel::connection::{AnsiTransactionManager, TransactionManager};
+    let status =
+        <AnsiTransactionManager as TransactionManager<SqliteConnection>>::transaction_manager_status_mut(connection);
+    status.transaction_depth().is_ok_and(|depth| depth.is_some_and(|depth| depth.get() == 1))
 }
 
 fn spawn(name: String, work: impl FnOnce() + Send + 'static) -> Result<JoinHandle<()>> {
@@ -231,5 +270,62 @@ fn spawn(name: String, work: impl FnOnce() + Send + 'static) -> Result<JoinHandl
 fn join(thread: JoinHandle<()>) {
     if thread.join().is_err() {
         tracing::error!("a storage thread panicked");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use diesel::sql_types::BigInt;
+
+    use super::*;
+    use crate::sqlite::{SqliteSettings, SqliteStorage};
+
+    fn fresh() -> (tempfile::TempDir, SqliteStorage) {
+        let folder = tempfile::tempdir().expect("a folder");
+        let settings = SqliteSettings::new(folder.path().join("d.sqlite3"));
+        SqliteStorage::migrate(&settings).expect("a schema");
+        let storage = SqliteStorage::open(&settings).expect("a database");
+        (folder, storage)
+    }
+
+    fn insert(name: &'static str) -> impl FnOnce(&mut SqliteConnection) -> Result<usize> + Send + 'static {
+        move |connection| {
+            let insert = format!("INSERT INTO setting (name, value) VALUES ('{name}', x'00')");
+            Ok(diesel::sql_query(insert).execute(connection)?)
+        }
+    }
+
+    #[tokio::test]
+    async fn a_write_that_panics_or_fails_takes_nothing_of_the_others_with_it() {
+        let (_folder, storage) = fresh();
+        assert_eq!(storage.write(insert("a")).await.expect("written"), 1);
+        assert!(storage.write(|_| -> Result<()> { panic!("on purpose") }).await.is_err());
+        assert_eq!(storage.write(insert("b")).await.expect("written after a panic"), 1);
+        assert!(storage.write(insert("b")).await.is_err());
+        assert!(storage.read(|_| -> Result<()> { panic!("on purpose") }).await.is_err());
+        let count = |connection: &mut SqliteConnection| {
+            Ok(diesel::select(diesel::dsl::sql::<BigInt>("(SELECT COUNT(*) FROM setting)"))
+                .get_result::<i64>(connection)?)
+        };
+        assert_eq!(storage.read(count).await.expect("read after a panic"), 2);
+    }
+
+    #[tokio::test]
+    async fn a_write_that_ends_the_transaction_of_its_group_fails_alone() {
+        let (_folder, storage) = fresh();
+        let ending = |connection: &mut SqliteConnection| {
+            // What SQLite does by itself when the disk is full.
+            connection.batch_execute("ROLLBACK").map_err(StorageError::from)
+        };
+        let (before, ended, after) =
+            tokio::join!(storage.write(insert("before")), storage.write(ending), storage.write(insert("after")));
+        assert!(ended.is_err());
+        let names = |connection: &mut SqliteConnection| {
+            Ok(crate::schema::setting::table.select(crate::schema::setting::name).load::<String>(connection)?)
+        };
+        let names = storage.read(names).await.expect("read");
+        for (name, written) in [("before", before), ("after", after)] {
+            assert_eq!(written.is_ok(), names.iter().any(|known| known == name), "{name}");
+        }
     }
 }

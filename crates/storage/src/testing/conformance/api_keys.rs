@@ -91,6 +91,23 @@ pub async fn a_rolled_key_shares_its_window_and_ends(storage: Arc<dyn Storage>) 
     assert_eq!(list.iter().find(|key| key.id == short.id).and_then(|key| key.expires_at), Some(sooner));
 }
 
+/// A roll that lets both live needs a place for both.
+pub async fn a_roll_with_overlap_counts_against_the_bound_on_live_keys(storage: Arc<dyn Storage>) {
+    let owner = account(&storage, "owner").await;
+    let manage = scope::<ManageAccount>(&owner);
+    let (_, key) = create(&storage, &owner, "first").await;
+    for _ in 1..ApiKeyRecord::MAX_LIVE_PER_ACCOUNT {
+        create(&storage, &owner, "another").await;
+    }
+    let tomorrow = NOVEMBER.plus_seconds(86_400);
+    let overlapping = storage.api_key_roll(&manage, key.id, &new_key("x", None), tomorrow, NOVEMBER).await;
+    assert!(matches!(overlapping, Err(StorageError::TooMany { .. })), "{overlapping:?}");
+    let list = storage.api_key_list(&manage).await.expect("keys");
+    assert_eq!(list.iter().find(|listed| listed.id == key.id).and_then(|listed| listed.expires_at), None);
+    let at_once = storage.api_key_roll(&manage, key.id, &new_key("x", None), NOVEMBER, NOVEMBER).await;
+    assert!(at_once.expect("rolled").is_some());
+}
+
 /// A key that ended has no successor.
 pub async fn a_dead_key_is_not_rolled(storage: Arc<dyn Storage>) {
     let owner = account(&storage, "owner").await;

@@ -46,7 +46,8 @@ macro_rules! conformance_tests {
         $crate::conformance_tests! { $make;
             accounts: names_and_addresses_are_unique, a_plan_change_is_seen_and_audited, missing_is_none;
             api_keys: a_key_is_found_by_its_hash_only, twenty_live_keys_are_the_bound,
-                a_rolled_key_shares_its_window_and_ends, a_dead_key_is_not_rolled, revoking_twice_keeps_the_first_time,
+                a_rolled_key_shares_its_window_and_ends,
+                a_roll_with_overlap_counts_against_the_bound_on_live_keys, a_dead_key_is_not_rolled, revoking_twice_keeps_the_first_time,
                 a_foreign_key_is_none, what_is_done_to_keys_is_audited;
             windows: exactly_the_limit_passes_under_concurrency, a_window_lasts_an_hour_from_its_first_request,
                 a_plan_change_acts_within_the_window, windows_are_apart;
