@@ -102,7 +102,8 @@ mod tests {
         assert_eq!((away.status.as_u16(), away.header("retry-after")), (503, Some("1")));
         assert_eq!(
             away.body,
-            "{\"status\":\"unavailable\",\"checks\":{\"storage\":\"unavailable\",\"serving\":\"ok\"}}"
+            "{\"error\":\"Service temporarily unavailable: try again in a moment\",\
+             \"status\":\"unavailable\",\"checks\":{\"storage\":\"unavailable\",\"serving\":\"ok\"}}"
         );
 
         service.storage.away.store(false, Ordering::SeqCst);
@@ -111,7 +112,8 @@ mod tests {
         assert_eq!(draining.status.as_u16(), 503);
         assert_eq!(
             draining.body,
-            "{\"status\":\"unavailable\",\"checks\":{\"storage\":\"ok\",\"serving\":\"draining\"}}"
+            "{\"error\":\"Service temporarily unavailable: try again in a moment\",\
+             \"status\":\"unavailable\",\"checks\":{\"storage\":\"ok\",\"serving\":\"draining\"}}"
         );
         let health = ask("/healthz").await;
         assert_eq!((health.status.as_u16(), health.body.as_str()), (200, "{\"status\":\"ok\"}"));

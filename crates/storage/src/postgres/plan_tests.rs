@@ -59,8 +59,9 @@ async fn every_list_query_uses_an_index_with_a_million_rows() {
         TimeRange { start: None, end: Some(at) },
         TimeRange { start: Some(at.plus_seconds(1)), end: Some(at.plus_seconds(200_000)) },
     ];
-    let metric_position = MetricPosition { timestamp: at, agent_id: agent.clone() };
-    let record_position = RecordPosition { timestamp: at, agent_id: agent.clone(), id: Uuid::nil() };
+    let inside = at.plus_seconds(100_000);
+    let metric_position = MetricPosition { timestamp: inside, agent_id: agent.clone() };
+    let record_position = RecordPosition { timestamp: inside, agent_id: agent.clone(), id: Uuid::nil() };
     let mut queries_by_name = vec![
         ("agents".to_owned(), debug_query::<Pg, _>(&queries::agent_page(account, None, Some(101))).to_string()),
         (

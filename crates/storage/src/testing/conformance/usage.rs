@@ -44,9 +44,15 @@ pub async fn counts_add_up_by_hour(storage: Arc<dyn Storage>) {
         assert_eq!(seen(counts), expected, "{since}");
     }
     assert_eq!(storage.usage_by_hour(&scope(&stranger), used.id, at(0)).await.expect("counts"), []);
-    let keys = storage.api_key_list(&scope(&owner)).await.expect("keys");
-    let last_use = |id| keys.iter().find(|key| key.id == id).and_then(|key| key.last_used_at);
-    assert_eq!((last_use(used.id), last_use(other.id)), (Some(at(7_300)), Some(at(40))));
+    let last_uses = async || {
+        let keys = storage.api_key_list(&scope(&owner)).await.expect("keys");
+        let last_use = |id| keys.iter().find(|key| key.id == id).and_then(|key| key.last_used_at);
+        (last_use(used.id), last_use(other.id))
+    };
+    // It moves once a minute, and never back.
+    assert_eq!(last_uses().await, (Some(at(7_300)), Some(at(20))));
+    storage.usage_add(&OPERATOR, &[count(&other, at(80), 0, 0)]).await.expect("added");
+    assert_eq!(last_uses().await, (Some(at(7_300)), Some(at(80))));
     let counts = storage.usage_by_hour(&scope(&owner), other.id, at(0)).await.expect("counts");
     assert_eq!(seen(counts), [(at(0), 11, 9)]);
 }
