@@ -4,6 +4,8 @@ use std::time::{Duration, Instant};
 
 use astranetmon_domain::{AccountId, Agent};
 
+use crate::{AgentPage, StorageError};
+
 /// How long a list is believed. What another instance writes is seen within a second; what this one writes, at once.
 const BELIEVED_FOR: Duration = Duration::from_millis(700);
 /// Longer lists are read anew each time, so that memory stays bounded.
@@ -26,7 +28,7 @@ struct Kept {
 
 /// What was known when a list began to be read.
 #[derive(Clone, Copy)]
-pub(crate) struct ReadingSince {
+struct ReadingSince {
     writes: u64,
     at: Instant,
 }
@@ -36,8 +38,27 @@ impl AgentLists {
         self.kept.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// What `read` gives; a whole list that was read a moment ago is not read again.
+    pub(crate) async fn page(
+        &self,
+        account: AccountId,
+        whole_list: bool,
+        read: impl Future<Output = Result<AgentPage, StorageError>>,
+    ) -> Result<AgentPage, StorageError> {
+        if !whole_list {
+            return read.await;
+        }
+        let since = match self.get(account) {
+            Ok(agents) => return Ok(AgentPage { total: agents.len() as u64, agents, more: false }),
+            Err(since) => since,
+        };
+        let page = read.await?;
+        self.keep(account, &page.agents, since);
+        Ok(page)
+    }
+
     /// The account's list, or what to hand to [`AgentLists::keep`] with a list that is read now.
-    pub(crate) fn get(&self, account: AccountId) -> Result<Arc<[Agent]>, ReadingSince> {
+    fn get(&self, account: AccountId) -> Result<Arc<[Agent]>, ReadingSince> {
         let kept = self.kept();
         match kept.lists.get(&account) {
             Some((read_at, agents)) if read_at.elapsed() < BELIEVED_FOR => Ok(Arc::clone(agents)),
@@ -45,7 +66,7 @@ impl AgentLists {
         }
     }
 
-    pub(crate) fn keep(&self, account: AccountId, agents: &Arc<[Agent]>, since: ReadingSince) {
+    fn keep(&self, account: AccountId, agents: &Arc<[Agent]>, since: ReadingSince) {
         let mut kept = self.kept();
         if kept.writes != since.writes || agents.len() > LONGEST {
             return;

@@ -21,13 +21,8 @@ impl AgentRepository for PostgresStorage {
     ) -> Result<AgentPage> {
         let account_id = scope.account_id();
         let whole_list = after.is_none() && limit.is_none();
-        let since = match self.lanes.agent_lists.get(account_id) {
-            Ok(agents) if whole_list => return Ok(AgentPage { total: agents.len() as u64, agents, more: false }),
-            Ok(_) => None,
-            Err(since) => whole_list.then_some(since),
-        };
         let most = limit.map_or(usize::MAX, |limit| limit as usize);
-        let page = self.read_share(account_id, "listing agents", async |connection| {
+        let read = self.read_share(account_id, "listing agents", async |connection| {
             let query = queries::agent_page(account_id, after, limit.map(|limit| i64::from(limit) + 1));
             let mut rows: Vec<AgentRow> = query.load(connection).await?;
             let more = rows.len() > most;
@@ -41,11 +36,7 @@ impl AgentRepository for PostgresStorage {
             let agents = rows.into_iter().map(AgentRow::into_agent).collect::<Result<_>>()?;
             Ok(AgentPage { agents, total, more })
         });
-        let page = page.await?;
-        if let Some(since) = since {
-            self.lanes.agent_lists.keep(account_id, &page.agents, since);
-        }
-        Ok(page)
+        self.lanes.agent_lists.page(account_id, whole_list, read).await
     }
 
     async fn agent_find(&self, scope: &Scope<ReadAgents>, id: &AgentId) -> Result<Option<Agent>> {

@@ -19,13 +19,8 @@ impl AgentRepository for SqliteStorage {
     ) -> Result<AgentPage> {
         let account_id = scope.account_id();
         let whole_list = after.is_none() && limit.is_none();
-        let since = match self.agent_lists.get(account_id) {
-            Ok(agents) if whole_list => return Ok(AgentPage { total: agents.len() as u64, agents, more: false }),
-            Ok(_) => None,
-            Err(since) => whole_list.then_some(since),
-        };
         let after = after.map(|(hostname, id)| (hostname.to_owned(), id.clone()));
-        let page = self.read_share(account_id, move |connection| {
+        let read = self.read_share(account_id, move |connection| {
             let after = after.as_ref().map(|(hostname, id)| (hostname.as_str(), id));
             let fetch = limit.map(|limit| i64::from(limit) + 1);
             let rows = queries::agent_page(account_id, after, fetch).load(connection)?;
@@ -37,11 +32,7 @@ impl AgentRepository for SqliteStorage {
             let total = if after.is_none() && !more { agents.len() as u64 } else { count(connection, account_id)? };
             Ok(AgentPage { agents: agents.into(), total, more })
         });
-        let page = page.await?;
-        if let Some(since) = since {
-            self.agent_lists.keep(account_id, &page.agents, since);
-        }
-        Ok(page)
+        self.agent_lists.page(account_id, whole_list, read).await
     }
 
     async fn agent_find(&self, scope: &Scope<ReadAgents>, id: &AgentId) -> Result<Option<Agent>> {
