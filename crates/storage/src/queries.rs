@@ -8,7 +8,7 @@ macro_rules! backend_queries {
         use diesel::prelude::*;
 
         use crate::rows::{AgentRow, MetricReadRow, SpeedtestRow, TracerouteRow};
-        use crate::schema::{agent, metric, speedtest, traceroute};
+        use crate::schema::{agent, metric_sample, speedtest, traceroute};
 
         /// Agents by hostname, then id, behind `after`.
         pub(crate) fn agent_page<'a>(
@@ -36,31 +36,31 @@ macro_rules! backend_queries {
             filter: &'a RecordFilter,
             after: Option<&'a MetricPosition>,
             fetch: i64,
-        ) -> IntoBoxed<'a, Select<metric::table, AsSelect<MetricReadRow, $backend>>, $backend> {
-            let mut query = metric::table
+        ) -> IntoBoxed<'a, Select<metric_sample::table, AsSelect<MetricReadRow, $backend>>, $backend> {
+            let mut query = metric_sample::table
                 .select(MetricReadRow::as_select())
                 .into_boxed()
-                .filter(metric::account_id.eq(account_id.0));
+                .filter(metric_sample::account_id.eq(account_id.0));
             if let Some(start) = filter.range.start {
-                query = query.filter(metric::timestamp.ge(start.as_micros()));
+                query = query.filter(metric_sample::timestamp.ge(start.as_micros()));
             }
             if let Some(end) = filter.range.end {
-                query = query.filter(metric::timestamp.lt(end.as_micros()));
+                query = query.filter(metric_sample::timestamp.lt(end.as_micros()));
             }
             if let AgentFilter::One(agent_id) = &filter.agent {
-                query = query.filter(metric::agent_id.eq(agent_id.as_str()));
+                query = query.filter(metric_sample::agent_id.eq(agent_id.as_str()));
                 if let Some(after) = after {
-                    query = query.filter(metric::timestamp.lt(after.timestamp.as_micros()));
+                    query = query.filter(metric_sample::timestamp.lt(after.timestamp.as_micros()));
                 }
-                query.order(metric::timestamp.desc()).limit(fetch)
+                query.order(metric_sample::timestamp.desc()).limit(fetch)
             } else {
                 if let Some(after) = after {
                     let at = after.timestamp.as_micros();
-                    query = query
-                        .filter(metric::timestamp.le(at))
-                        .filter(metric::timestamp.lt(at).or(metric::agent_id.gt(after.agent_id.as_str())));
+                    query = query.filter(metric_sample::timestamp.le(at)).filter(
+                        metric_sample::timestamp.lt(at).or(metric_sample::agent_id.gt(after.agent_id.as_str())),
+                    );
                 }
-                query.order((metric::timestamp.desc(), metric::agent_id.asc())).limit(fetch)
+                query.order((metric_sample::timestamp.desc(), metric_sample::agent_id.asc())).limit(fetch)
             }
         }
 

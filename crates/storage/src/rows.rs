@@ -4,18 +4,19 @@ use std::collections::BTreeMap;
 
 use astranetmon_auth::{Access, ApiKeyRecord, KeyHash, KeyHint, KeyPrincipal, NewApiKey, Scope};
 use astranetmon_domain::{
-    Account, AccountId, Agent, AgentFacts, AgentId, ApiKeyId, METRIC_FIELDS, MetricSample, NULL, Plan, QuotaWindowId,
-    Speedtest, SpeedtestId, SpeedtestStatus, Timestamp, Traceroute, TracerouteId, TracerouteProtocol, TracerouteStatus,
-    User, UserId, to_fixed, with_metric_fields,
+    Account, AccountId, Agent, AgentFacts, AgentId, ApiKeyId, MetricSample, Plan, QuotaWindowId, Speedtest,
+    SpeedtestId, SpeedtestStatus, Timestamp, Traceroute, TracerouteId, TracerouteProtocol, TracerouteStatus, User,
+    UserId,
 };
 use astranetmon_ratelimit::UsageCount;
 use diesel::prelude::*;
 use serde::Serialize;
 use uuid::Uuid;
 
+use crate::measured::Measured;
 use crate::random::random_bytes;
 use crate::repository::{NewAgent, actor_text};
-use crate::schema::{account, agent, api_key, app_user, audit, key_usage, metric, speedtest, traceroute};
+use crate::schema::{account, agent, api_key, app_user, audit, key_usage, metric_sample, speedtest, traceroute};
 use crate::{AuditEntry, StorageError};
 
 type Result<T> = std::result::Result<T, StorageError>;
@@ -318,73 +319,40 @@ pub(crate) struct AgentFactsChange<'a> {
     interval_seconds: Option<i64>,
 }
 
-macro_rules! fixed {
-    ($value:expr) => {
-        $value
-    };
-    ($value:expr, $decimals:literal) => {
-        $value.map(|value| to_fixed(value, $decimals))
-    };
+/// A whole metric row.
+#[derive(Insertable)]
+#[diesel(table_name = metric_sample)]
+pub(crate) struct MetricRow<'a> {
+    account_id: i64,
+    agent_id: &'a str,
+    timestamp: i64,
+    received_at: i64,
+    sequence: i64,
+    measured: Vec<u8>,
 }
 
-macro_rules! metric_rows {
-    ($($(#[$doc:meta])* $name:ident: $type:ident $(/ $decimals:literal)?,)*) => {
-        /// A whole metric row.
-        #[derive(Queryable, Selectable, Insertable, AsChangeset, Clone)]
-        #[diesel(table_name = metric, treat_none_as_default_value = false)]
-        #[diesel(primary_key(account_id, agent_id, timestamp))]
-        pub(crate) struct MetricRow {
-            pub(crate) account_id: i64,
-            pub(crate) agent_id: String,
-            pub(crate) timestamp: i64,
-            pub(crate) received_at: i64,
-            pub(crate) sequence: i64,
-            $($name: Option<$type>,)*
+impl<'a> MetricRow<'a> {
+    /// `sample` must be normalized.
+    pub(crate) fn new(account_id: AccountId, sample: &'a MetricSample, received_at: Timestamp, sequence: i64) -> Self {
+        Self {
+            account_id: account_id.0,
+            agent_id: sample.agent_id.as_str(),
+            timestamp: sample.timestamp.as_micros(),
+            received_at: received_at.as_micros(),
+            sequence,
+            measured: Measured::of(sample).pack(),
         }
-
-        impl MetricRow {
-            /// `sample` must be normalized.
-            pub(crate) fn new(account_id: AccountId, sample: &MetricSample, received_at: Timestamp, sequence: i64) -> Self {
-                Self {
-                    account_id: account_id.0,
-                    agent_id: sample.agent_id.as_str().to_owned(),
-                    timestamp: sample.timestamp.as_micros(),
-                    received_at: received_at.as_micros(),
-                    sequence,
-                    $($name: sample.$name,)*
-                }
-            }
-
-            /// Takes what is unknown here from a later row of the same key; whether anything was.
-            pub(crate) fn fill_from(&mut self, later: &Self) -> bool {
-                let mut filled = false;
-                $(if self.$name.is_none() && later.$name.is_some() {
-                    self.$name = later.$name;
-                    filled = true;
-                })*
-                filled
-            }
-        }
-
-        /// What answers need of a metric row.
-        #[derive(Queryable, Selectable)]
-        #[diesel(table_name = metric)]
-        pub(crate) struct MetricReadRow {
-            pub(crate) agent_id: String,
-            pub(crate) timestamp: i64,
-            $($name: Option<$type>,)*
-        }
-
-        impl MetricReadRow {
-            /// In the order and at the scale of [`METRIC_FIELDS`].
-            pub(crate) fn fixed_values(&self) -> [i64; METRIC_FIELDS.len()] {
-                [$(fixed!(self.$name $(, $decimals)?).unwrap_or(NULL),)*]
-            }
-        }
-    };
+    }
 }
 
-with_metric_fields!(metric_rows);
+/// What answers need of a metric row.
+#[derive(Queryable, Selectable)]
+#[diesel(table_name = metric_sample)]
+pub(crate) struct MetricReadRow {
+    pub(crate) agent_id: String,
+    pub(crate) timestamp: i64,
+    pub(crate) measured: Measured,
+}
 
 macro_rules! speedtest_rows {
     ($($name:ident: $type:ty,)*) => {

@@ -85,38 +85,13 @@ diesel::table! {
 }
 
 diesel::table! {
-    metric (account_id, agent_id, timestamp) {
+    metric_sample (account_id, agent_id, timestamp) {
         account_id -> BigInt,
         agent_id -> Text,
         timestamp -> BigInt,
         received_at -> BigInt,
         sequence -> BigInt,
-        interval_seconds -> Nullable<BigInt>,
-        cpu_percent -> Nullable<Double>,
-        load_1 -> Nullable<Double>,
-        load_5 -> Nullable<Double>,
-        load_15 -> Nullable<Double>,
-        memory_total_bytes -> Nullable<BigInt>,
-        memory_used_bytes -> Nullable<BigInt>,
-        memory_percent -> Nullable<Double>,
-        swap_total_bytes -> Nullable<BigInt>,
-        swap_used_bytes -> Nullable<BigInt>,
-        disk_total_bytes -> Nullable<BigInt>,
-        disk_used_bytes -> Nullable<BigInt>,
-        disk_percent -> Nullable<Double>,
-        disk_read_bytes_per_second -> Nullable<BigInt>,
-        disk_write_bytes_per_second -> Nullable<BigInt>,
-        network_receive_bytes_per_second -> Nullable<BigInt>,
-        network_transmit_bytes_per_second -> Nullable<BigInt>,
-        network_receive_bytes_total -> Nullable<BigInt>,
-        network_transmit_bytes_total -> Nullable<BigInt>,
-        network_errors_count -> Nullable<BigInt>,
-        latency_ms -> Nullable<Double>,
-        jitter_ms -> Nullable<Double>,
-        packet_loss_percent -> Nullable<Double>,
-        temperature_celsius -> Nullable<Double>,
-        process_count -> Nullable<BigInt>,
-        uptime_seconds -> Nullable<BigInt>,
+        measured -> Binary,
     }
 }
 

@@ -10,6 +10,8 @@ use astranetmon_storage::testing::{FreshDatabase, OwnCluster, TestPostgres};
 use astranetmon_storage::{AccountRepository, Maintenance, MetricRepository, Storage, StorageError};
 use tokio_postgres::{Client, NoTls};
 
+mod unpacked;
+
 async fn fresh() -> (Arc<dyn Storage>, FreshDatabase) {
     let database = TestPostgres::fresh_database().await;
     let settings = PostgresSettings::new(database.url());
@@ -43,8 +45,30 @@ async fn five_processes_migrate_at_once_and_one_does_the_work() {
     for migrating in migrating {
         names.extend(migrating.await.expect("no panic"));
     }
-    assert_eq!(names, ["2026-11-23-120000_foundation"]);
+    assert_eq!(names, ["2026-11-23-120000_foundation", "2026-11-25-060000_packed_metrics"]);
     PostgresStorage::connect(&settings).await.expect("connected");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn metrics_of_a_column_a_field_are_packed_by_the_migration() {
+    let database = TestPostgres::fresh_database().await;
+    let client = client(database.url()).await;
+    client
+        .batch_execute(include_str!("../migrations/postgres/2026-11-23-120000_foundation/up.sql"))
+        .await
+        .expect("old");
+    client.batch_execute(unpacked::STATEMENTS).await.expect("rows");
+    let partition = format!(
+        "CREATE TABLE metric_y2026m11 PARTITION OF metric FOR VALUES FROM ({}) TO ({}); {}",
+        1_793_491_200_000_000_i64,
+        1_796_083_200_000_000_i64,
+        unpacked::ROWS
+    );
+    client.batch_execute(&partition).await.expect("rows");
+    let settings = PostgresSettings::new(database.url());
+    assert_eq!(PostgresStorage::migrate(&settings).await.expect("migrated"), ["2026-11-25-060000_packed_metrics"]);
+    let storage: Arc<dyn Storage> = Arc::new(PostgresStorage::connect(&settings).await.expect("connected"));
+    unpacked::check(storage).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -86,7 +110,7 @@ async fn sequences_are_in_commit_order_over_several_processes() {
     let client = client(database.url()).await;
     let (mut seen, mut highest) = (0, 0);
     while seen < 800 {
-        let statement = "SELECT COUNT(*), MAX(sequence), COUNT(*) FILTER (WHERE sequence <= $1) FROM metric";
+        let statement = "SELECT COUNT(*), MAX(sequence), COUNT(*) FILTER (WHERE sequence <= $1) FROM metric_sample";
         let row = client.query_one(statement, &[&highest]).await.expect("counted");
         assert_eq!(row.get::<_, i64>(2), seen, "a row appeared behind {highest}");
         (seen, highest) = (row.get(0), row.get::<_, Option<i64>>(1).unwrap_or(0));
@@ -182,7 +206,7 @@ async fn a_call_that_is_dropped_leaves_nothing_behind() {
     let client = client(database.url()).await;
     let row = client
         .query_one(
-            "SELECT COUNT(*), (SELECT count FROM record_count WHERE period = 0 AND agent_id = '') FROM metric",
+            "SELECT COUNT(*), (SELECT count FROM record_count WHERE period = 0 AND agent_id = '') FROM metric_sample",
             &[],
         )
         .await;

@@ -4,7 +4,11 @@ use std::sync::Arc;
 
 use astranetmon_storage::Storage;
 use astranetmon_storage::sqlite::{SqliteSettings, SqliteStorage};
+use diesel::connection::SimpleConnection;
+use diesel::{Connection, SqliteConnection};
 use tempfile::TempDir;
+
+mod unpacked;
 
 async fn fresh() -> (Arc<dyn Storage>, TempDir) {
     let folder = tempfile::tempdir().expect("a folder");
@@ -14,3 +18,18 @@ async fn fresh() -> (Arc<dyn Storage>, TempDir) {
 }
 
 astranetmon_storage::conformance_tests!(crate::fresh);
+
+#[tokio::test]
+async fn metrics_of_a_column_a_field_are_packed_by_the_migration() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let settings = SqliteSettings::new(folder.path().join("astranetmon.sqlite"));
+    let mut connection = SqliteConnection::establish(settings.path.to_str().expect("text")).expect("a file");
+    for statements in
+        [include_str!("../migrations/sqlite/2026-11-23-120000_foundation/up.sql"), unpacked::STATEMENTS, unpacked::ROWS]
+    {
+        connection.batch_execute(statements).expect("rows");
+    }
+    drop(connection);
+    assert_eq!(SqliteStorage::migrate(&settings).expect("migrated"), ["2026-11-25-060000_packed_metrics"]);
+    unpacked::check(Arc::new(SqliteStorage::open(&settings).expect("open"))).await;
+}

@@ -2,17 +2,20 @@ use std::collections::hash_map::Entry;
 use std::collections::{HashMap, HashSet};
 
 use astranetmon_auth::{Ingest, ReadMetrics, Scope};
-use astranetmon_domain::{MetricColumns, MetricPosition, MetricSample, NULL, PageRequest, RecordFilter, Timestamp};
+use astranetmon_domain::{
+    AccountId, MetricColumns, MetricPosition, MetricSample, PageRequest, RecordFilter, Timestamp,
+};
 use async_trait::async_trait;
 use diesel_async::{AsyncConnection, AsyncPgConnection, RunQueryDsl};
 use futures_util::TryStreamExt;
 
 use super::append::{add_counts, advance_account, lock_account};
 use super::failure::Failure;
-use super::metric_insert::{MetricInsert, OnKnown};
+use super::metric_write::{InsertMetrics, StoredMetrics, UpdateMetrics};
 use super::totals::total;
 use super::{PostgresStorage, Result, queries};
 use crate::counts::{CountDeltas, RecordKind};
+use crate::measured::Measured;
 use crate::rows::MetricReadRow;
 use crate::{Appended, MetricPage, MetricRepository};
 
@@ -34,7 +37,7 @@ impl MetricRepository for PostgresStorage {
             let mut rows = std::pin::pin!(query.load_stream::<MetricReadRow>(connection).await?);
             let mut columns = MetricColumns::with_capacity(limit + 1);
             while let Some(row) = rows.try_next().await? {
-                columns.push(&row.agent_id, Timestamp::from_micros(row.timestamp), &row.fixed_values());
+                columns.push(&row.agent_id, Timestamp::from_micros(row.timestamp), &row.measured.0);
             }
             let more = columns.len() > limit;
             columns.truncate(limit);
@@ -58,24 +61,21 @@ impl MetricRepository for PostgresStorage {
         if samples.is_empty() {
             return Ok(repeated);
         }
-        self.make_partitions("metric", samples.iter().map(|sample| sample.timestamp.as_micros())).await?;
+        self.make_partitions("metric_sample", samples.iter().map(|sample| sample.timestamp.as_micros())).await?;
         let account_id = scope.account_id();
         self.append("appending metrics", async |connection| {
             connection
                 .transaction(async |connection| {
                     let last = lock_account(connection, account_id).await?;
                     let numbered = || samples.iter().zip(last + 1..);
-                    let mut new = MetricInsert::new(account_id, now, OnKnown::Skip, samples.len());
-                    numbered().for_each(|(sample, sequence)| new.push(sample, sequence));
-                    let inserted = written(connection, new).await?;
-
-                    let mut known = MetricInsert::new(account_id, now, OnKnown::Fill, samples.len() - inserted.len());
-                    for (sample, sequence) in numbered() {
-                        if !inserted.contains(&(sample.agent_id.as_str().to_owned(), sample.timestamp.as_micros())) {
-                            known.push(sample, sequence);
-                        }
-                    }
-                    let filled = if known.is_empty() { 0 } else { written(connection, known).await?.len() };
+                    let insert = InsertMetrics::of(account_id, now, numbered());
+                    let inserted: Vec<(String, i64)> = insert.get_results(connection).await?;
+                    let inserted: HashSet<_> = inserted.into_iter().collect();
+                    let is_new = |sample: &MetricSample| {
+                        inserted.contains(&(sample.agent_id.as_str().to_owned(), sample.timestamp.as_micros()))
+                    };
+                    let known: Vec<_> = numbered().filter(|(sample, _)| !is_new(sample)).collect();
+                    let filled = if known.is_empty() { 0 } else { fill(connection, account_id, &known).await? };
 
                     if !inserted.is_empty() {
                         let mut deltas = CountDeltas::default();
@@ -97,13 +97,28 @@ impl MetricRepository for PostgresStorage {
     }
 }
 
-/// Writes; the keys of the rows that were written.
-async fn written(
+/// Fills what is unknown in the stored rows of the same keys; how many had anything to fill.
+async fn fill(
     connection: &mut AsyncPgConnection,
-    insert: MetricInsert<'_>,
-) -> std::result::Result<HashSet<(String, i64)>, Failure> {
-    let keys: Vec<(String, i64)> = insert.get_results(connection).await?;
-    Ok(keys.into_iter().collect())
+    account_id: AccountId,
+    known: &[(&MetricSample, i64)],
+) -> std::result::Result<usize, Failure> {
+    let stored = StoredMetrics::of(account_id, known.iter().map(|(sample, _)| *sample));
+    let stored: Vec<(i64, Measured)> = stored.load(connection).await?;
+    let mut update = UpdateMetrics::new(account_id);
+    for (position, mut measured) in stored {
+        let Some((sample, sequence)) = usize::try_from(position - 1).ok().and_then(|index| known.get(index)) else {
+            continue;
+        };
+        if measured.fill_from(&Measured::of(sample)) {
+            update.push(sample, *sequence, &measured);
+        }
+    }
+    let filled = update.len();
+    if filled > 0 {
+        update.execute(connection).await?;
+    }
+    Ok(filled)
 }
 
 /// The samples as they are stored, each key once: what came first stays, what comes later fills it. With what became
@@ -121,16 +136,9 @@ fn distinct(samples: Vec<MetricSample>) -> (Vec<MetricSample>, Appended) {
             }
             Entry::Occupied(position) => {
                 let first = &mut distinct[*position.get()];
-                let mut values = first.fixed_values();
-                let mut filled = false;
-                for (value, later) in values.iter_mut().zip(sample.fixed_values()) {
-                    if *value == NULL && later != NULL {
-                        *value = later;
-                        filled = true;
-                    }
-                }
-                if filled {
-                    *first = MetricSample::from_fixed_values(sample.agent_id, sample.timestamp, &values);
+                let mut measured = Measured::of(first);
+                if measured.fill_from(&Measured::of(&sample)) {
+                    *first = MetricSample::from_fixed_values(sample.agent_id, sample.timestamp, &measured.0);
                     repeated.filled += 1;
                 } else {
                     repeated.known += 1;

@@ -10,7 +10,7 @@ mod append;
 mod failure;
 mod lane;
 mod maintenance;
-mod metric_insert;
+mod metric_write;
 mod metrics;
 mod migrate;
 mod partition;

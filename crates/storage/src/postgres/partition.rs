@@ -143,10 +143,10 @@ mod tests {
         let day = 86_400_000_000;
         let start = parse_moment("2026-10-01", Timestamp::MIN).expect("a date").as_micros();
         let times = || (0..62).map(|n| start + n * day);
-        let months = partitions.unseen("metric", times()).expect("dates");
+        let months = partitions.unseen("metric_sample", times()).expect("dates");
         assert_eq!(months.iter().map(|(month, ..)| month.month).collect::<Vec<_>>(), [10, 11, 12]);
-        months.iter().for_each(|&(month, ..)| partitions.saw("metric", month));
-        assert_eq!(partitions.unseen("metric", times()).expect("dates"), []);
+        months.iter().for_each(|&(month, ..)| partitions.saw("metric_sample", month));
+        assert_eq!(partitions.unseen("metric_sample", times()).expect("dates"), []);
         assert_eq!(partitions.unseen("speedtest", times()).expect("dates").len(), 3);
     }
 }

@@ -25,8 +25,8 @@ async fn million_rows() -> (FreshDatabase, Client) {
                  SELECT n, 'account ' || n, 'enterprise', 0 FROM generate_series(1, 10) n;
              INSERT INTO agent (account_id, id, hostname, created_at, ip_addresses, labels)
                  SELECT 1 + n % 10, 'agent-' || n, 'host-' || n, 0, '[]', '{}' FROM generate_series(1, 10000) n;
-             INSERT INTO metric (account_id, agent_id, timestamp, received_at, sequence, cpu_percent)
-                 SELECT 1 + n % 10, 'agent-' || (n / 10 % 20), n * 60000000::bigint, 0, n, 1.5
+             INSERT INTO metric_sample (account_id, agent_id, timestamp, received_at, sequence, measured)
+                 SELECT 1 + n % 10, 'agent-' || (n / 10 % 20), n * 60000000::bigint, 0, n, decode(repeat('00', 208), 'hex')
                  FROM generate_series(1, 1000000) n;
              INSERT INTO speedtest (account_id, id, agent_id, timestamp, received_at, sequence, status)
                  SELECT 1 + n % 10, decode(lpad(to_hex(n), 32, '0'), 'hex'), 'agent-' || (n / 10 % 20),

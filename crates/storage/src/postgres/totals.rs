@@ -10,7 +10,7 @@ use crate::counts::{CountPlan, RecordKind, WHOLE_ACCOUNT, count_plan};
 impl RecordKind {
     const fn table(self) -> &'static str {
         match self {
-            Self::Metric => "metric",
+            Self::Metric => "metric_sample",
             Self::Speedtest => "speedtest",
             Self::Traceroute => "traceroute",
         }

@@ -9,9 +9,10 @@ use diesel::sqlite::SqliteConnection;
 use super::records::{add_counts, advance_sequence, last_sequence, total};
 use super::{Result, SqliteStorage, queries};
 use crate::counts::{CountDeltas, RecordKind};
+use crate::measured::Measured;
 use crate::repository::{Appended, MetricPage, MetricRepository};
 use crate::rows::{MetricReadRow, MetricRow};
-use crate::schema::metric;
+use crate::schema::metric_sample;
 
 #[async_trait]
 impl MetricRepository for SqliteStorage {
@@ -53,7 +54,7 @@ fn read_page(
     let mut columns = MetricColumns::with_capacity(limit + 1);
     for row in query.load_iter::<MetricReadRow, _>(connection)? {
         let row = row?;
-        columns.push(&row.agent_id, Timestamp::from_micros(row.timestamp), &row.fixed_values());
+        columns.push(&row.agent_id, Timestamp::from_micros(row.timestamp), &row.measured.0);
     }
     let more = columns.len() > limit;
     columns.truncate(limit);
@@ -75,13 +76,14 @@ fn append(
     let mut deltas = CountDeltas::default();
     let mut sequence = last_sequence(connection, account_id)?;
     for sample in samples {
-        let row = MetricRow::new(account_id, &sample.normalized(), now, sequence + 1);
-        let inserted = diesel::insert_into(metric::table).values(&row).on_conflict_do_nothing().execute(connection)?;
-        if inserted == 1 {
+        let sample = sample.normalized();
+        let row = MetricRow::new(account_id, &sample, now, sequence + 1);
+        let insert = diesel::insert_into(metric_sample::table).values(row).on_conflict_do_nothing();
+        if insert.execute(connection)? == 1 {
             appended.inserted += 1;
-            deltas.add(&row.agent_id, row.timestamp);
+            deltas.add(sample.agent_id.as_str(), sample.timestamp.as_micros());
             sequence += 1;
-        } else if fill(connection, &row)? {
+        } else if fill(connection, account_id, &sample, sequence + 1)? {
             appended.filled += 1;
             sequence += 1;
         } else {
@@ -96,13 +98,14 @@ fn append(
 }
 
 /// Fills what is unknown in the stored row of the same key; whether anything was.
-fn fill(connection: &mut SqliteConnection, later: &MetricRow) -> Result<bool> {
-    let key = metric::table.find((later.account_id, &later.agent_id, later.timestamp));
-    let mut stored: MetricRow = key.select(MetricRow::as_select()).first(connection)?;
-    if !stored.fill_from(later) {
+fn fill(connection: &mut SqliteConnection, account_id: AccountId, later: &MetricSample, sequence: i64) -> Result<bool> {
+    let key = metric_sample::table.find((account_id.0, later.agent_id.as_str(), later.timestamp.as_micros()));
+    let mut stored: Measured = key.select(metric_sample::measured).first(connection)?;
+    if !stored.fill_from(&Measured::of(later)) {
         return Ok(false);
     }
-    stored.sequence = later.sequence;
-    diesel::update(key).set(&stored).execute(connection)?;
+    diesel::update(key)
+        .set((metric_sample::sequence.eq(sequence), metric_sample::measured.eq(stored.pack())))
+        .execute(connection)?;
     Ok(true)
 }

@@ -45,8 +45,8 @@ fn million_rows() -> (tempfile::TempDir, SqliteConnection) {
                  SELECT value, 'account ' || value, 'enterprise', 0 FROM n WHERE value <= 10;
              INSERT INTO agent (account_id, id, hostname, created_at, ip_addresses, labels)
                  SELECT 1 + value % 10, 'agent-' || value, 'host-' || value, 0, '[]', '{}' FROM n WHERE value <= 1000;
-             INSERT INTO metric (account_id, agent_id, timestamp, received_at, sequence, cpu_percent)
-                 SELECT 1 + value % 10, 'agent-' || (value % 200), value * 60000000, 0, value, 1.5
+             INSERT INTO metric_sample (account_id, agent_id, timestamp, received_at, sequence, measured)
+                 SELECT 1 + value % 10, 'agent-' || (value % 200), value * 60000000, 0, value, zeroblob(208)
                  FROM n WHERE value <= 1000000;
              INSERT INTO speedtest (account_id, id, agent_id, timestamp, received_at, sequence, status)
                  SELECT 1 + value % 10, CAST(printf('%016d', value) AS BLOB), 'agent-' || (value % 200),

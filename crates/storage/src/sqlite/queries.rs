@@ -30,7 +30,7 @@ macro_rules! partial_counts {
 }
 
 partial_counts! {
-    metric_count: metric,
+    metric_count: metric_sample,
     speedtest_count: speedtest,
     traceroute_count: traceroute,
 }
