@@ -76,20 +76,22 @@ impl Lane {
     ) -> Result<T, StorageError> {
         let away =
             |source: Option<Box<dyn std::error::Error + Send + Sync>>| StorageError::Unavailable { context, source };
-        if !self.breaker.admits(Instant::now()) {
+        let begun_at = Instant::now();
+        if !self.breaker.admits(begun_at) {
             return Err(away(None));
         }
+        let failed = || self.breaker.failed(begun_at, Instant::now());
         let outcome = timeout(deadline, async {
             let mut lease = match timeout(self.wait, self.pool.get()).await {
                 Ok(Ok(connection)) => Lease(Some(connection)),
                 Ok(Err(error)) => {
-                    self.breaker.failed(Instant::now());
+                    failed();
                     return Err(away(Some(Box::new(error))));
                 }
                 // All connections are busy, or a new one does not come: only the latter says something of the server.
                 Err(elapsed) => {
                     if self.pool.status().size < self.pool.status().max_size {
-                        self.breaker.failed(Instant::now());
+                        failed();
                     }
                     return Err(away(Some(Box::new(elapsed))));
                 }
@@ -98,16 +100,16 @@ impl Lane {
             let result = work(connection).await;
             let lost = connection.is_broken();
             if lost {
-                self.breaker.failed(Instant::now());
+                failed();
             } else {
                 lease.give_back();
-                self.breaker.succeeded();
+                self.breaker.succeeded(Instant::now());
             }
             result.map_err(|failure| failure.into_error(context, lost))
         })
         .await;
         outcome.unwrap_or_else(|elapsed| {
-            self.breaker.failed(Instant::now());
+            failed();
             Err(away(Some(Box::new(elapsed))))
         })
     }
@@ -162,6 +164,7 @@ struct Breaker(Mutex<BreakerState>);
 #[derive(Default)]
 struct BreakerState {
     failures: u32,
+    succeeded_at: Option<Instant>,
     probe_at: Option<Instant>,
 }
 
@@ -178,16 +181,21 @@ impl Breaker {
         }
     }
 
-    fn failed(&self, now: Instant) {
+    /// A call that began at `begun_at` failed. If another has succeeded since, it was slow and the database is there.
+    fn failed(&self, begun_at: Instant, now: Instant) {
         let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if state.succeeded_at.is_some_and(|succeeded_at| succeeded_at >= begun_at) {
+            return;
+        }
         state.failures = state.failures.saturating_add(1);
         if state.failures >= FAILURES_TO_OPEN {
             state.probe_at = Some(now + PROBE_EVERY);
         }
     }
 
-    fn succeeded(&self) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = BreakerState::default();
+    fn succeeded(&self, now: Instant) {
+        let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        *state = BreakerState { succeeded_at: Some(now), ..BreakerState::default() };
     }
 }
 
@@ -200,14 +208,30 @@ mod tests {
         let breaker = Breaker::default();
         let start = Instant::now();
         for _ in 1..FAILURES_TO_OPEN {
-            breaker.failed(start);
+            breaker.failed(start, start);
             assert!(breaker.admits(start));
         }
-        breaker.failed(start);
+        breaker.failed(start, start);
         assert!(!breaker.admits(start));
         assert!(breaker.admits(start + PROBE_EVERY), "a probe");
         assert!(!breaker.admits(start + PROBE_EVERY), "one probe only");
-        breaker.succeeded();
+        breaker.succeeded(start + PROBE_EVERY);
         assert!(breaker.admits(start + PROBE_EVERY));
+    }
+
+    #[tokio::test]
+    async fn slow_calls_beside_others_that_succeed_say_nothing_of_the_database() {
+        let breaker = Breaker::default();
+        let start = Instant::now();
+        let later = start + Duration::from_secs(2);
+        breaker.succeeded(later);
+        for _ in 0..2 * FAILURES_TO_OPEN {
+            breaker.failed(start, later);
+        }
+        assert!(breaker.admits(later));
+        for _ in 0..FAILURES_TO_OPEN {
+            breaker.failed(later + Duration::from_millis(1), later + Duration::from_secs(2));
+        }
+        assert!(!breaker.admits(later + Duration::from_secs(2)), "nothing succeeded since they began");
     }
 }
