@@ -24,24 +24,26 @@ fn is_free(path: &str) -> bool {
     matches!(path, "/api/v1/usage" | "/api/v1/key")
 }
 
-/// The door of `/api`. In this order: form and size, credential, places in flight, plan; behind it the handler looks
-/// at the permission, then at the parameters.
+/// The path as routing sees it, which decodes most of what is percent-encoded.
+fn routed_path(request: &ServiceRequest) -> &str {
+    request.match_info().as_str()
+}
+
+/// The door of `/api`. In this order: credential, places in flight, plan, form and size; behind it the handler looks
+/// at the permission, then at the parameters. So whatever comes of a request with a valid key, it is counted.
 pub(crate) async fn authenticate(
     state: web::Data<ApiState>,
     request: ServiceRequest,
     next: Next<BoxBody>,
 ) -> Result<ServiceResponse, Error> {
-    if let Err(refusal) = request_form::check(&request) {
-        return Ok(request.error_response(refusal));
-    }
-    if !endpoints::needs_credential(request.path()) {
+    if !endpoints::needs_credential(routed_path(&request)) {
         return behind_the_door(request, &next).await;
     }
     let principal = match identify(&state, &request).await {
         Ok(principal) => principal,
         Err(refusal) => return Ok(request.error_response(refusal)),
     };
-    let admission = admit(&state, &principal, is_free(request.path())).await;
+    let admission = admit(&state, &principal, is_free(routed_path(&request))).await;
     request.extensions_mut().insert(Arc::new(Principal::Key(KeyPrincipal::clone(&principal))));
     let answer = match admission.refusal {
         Some(refusal) => Ok(request.error_response(refusal)),
@@ -68,9 +70,12 @@ pub(crate) async fn authenticate(
 }
 
 async fn behind_the_door(request: ServiceRequest, next: &Next<BoxBody>) -> Result<ServiceResponse, Error> {
+    if let Err(refusal) = request_form::check(&request) {
+        return Ok(request.error_response(refusal));
+    }
     // Every endpoint is a `GET`; a known path says so to any other method.
     if *request.method() != Method::GET
-        && let Some(allow) = endpoints::allowed_methods(request.path())
+        && let Some(allow) = endpoints::allowed_methods(routed_path(&request))
         && !allow.split(", ").any(|method| method == request.method().as_str())
     {
         return Ok(request.error_response(ApiError::MethodNotAllowed { allow: allow.to_owned() }));

@@ -8,7 +8,7 @@ const MAX_TARGET: usize = 8_192;
 /// Bytes of a body that nobody reads. A body in chunks has no length: it is left unread, and with it the connection.
 const MAX_BODY: u64 = 64 * 1_024;
 
-/// Refuses what no endpoint takes, before anybody is asked who is calling.
+/// Refuses what no endpoint takes.
 pub(crate) fn check(request: &ServiceRequest) -> Result<(), ApiError> {
     let target = request.uri().path_and_query().map_or(0, |target| target.as_str().len());
     if target > MAX_TARGET {

@@ -80,16 +80,28 @@ async fn whatever_comes_of_it_a_request_with_a_key_counts_and_free_paths_do_not(
         (post("/api/v1/usage"), 405, Some("96")),
         (get("/api/v1/openapi.json", &key), 200, None),
         (get("/api/v1/metrics?x", "astra_wrong"), 401, None),
-        (get(&format!("/api/v1/metrics?{}", "x".repeat(9_000)), &key), 414, None),
+        (get(&format!("/api/v1/metrics?{}", "x".repeat(9_000)), &key), 414, Some("95")),
+        (get("/api/v1/metrics", &key).insert_header(("content-length", "99999999")), 413, Some("94")),
+        (get("/api/v1/metrics", &key).insert_header(("content-encoding", "gzip")), 415, Some("93")),
         (get("/healthz", &key), 200, None),
-        (get("/api/v1/panic", &key), 500, Some("95")),
-        (get("/api/v1/usage", &key), 200, Some("95")),
+        (get("/api/v1/panic", &key), 500, Some("92")),
+        // As routing decodes it.
+        (get("/api/v1/%75sage", &key), 200, Some("92")),
+        (get("/api/v1/%6betrics", &key), 404, Some("91")),
+        (get("/api/v1/%6Detrics", &key), 403, Some("90")),
+        (get("/api/v1/usage%2f", &key), 404, Some("89")),
+        (get("/api/v1//usage", &key), 404, Some("88")),
+        (get("/api/v1/./usage", &key), 404, Some("87")),
+        (get("/api/v1/usage;x", &key), 404, Some("86")),
+        (get("/api/v1/usage%00", &key), 404, Some("85")),
+        (get("/api/v1/%6fpenapi.json", &key), 200, None),
+        (get("/api/v1/usage", &key), 200, Some("85")),
     ] {
         let answer = call(&app, request).await;
         assert_eq!((answer.status.as_u16(), answer.header("x-ratelimit-remaining")), (status, remaining));
     }
     let usage = call(&app, get("/api/v1/usage", &key)).await;
-    assert_eq!(usage.body, "{\"remaining\":95}");
+    assert_eq!(usage.body, "{\"remaining\":85}");
 }
 
 #[actix_web::test]
