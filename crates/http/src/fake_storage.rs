@@ -34,6 +34,8 @@ pub(crate) struct FakeStorage {
     pub(crate) away: AtomicBool,
     /// A ping never comes back.
     pub(crate) frozen: AtomicBool,
+    /// How often somebody asked whether it answers.
+    pub(crate) pings: AtomicUsize,
 }
 
 impl FakeStorage {
@@ -131,6 +133,7 @@ impl UsageRepository for FakeStorage {
 #[async_trait]
 impl Maintenance for FakeStorage {
     async fn ping(&self) -> Result<()> {
+        self.pings.fetch_add(1, Ordering::SeqCst);
         if self.frozen.load(Ordering::SeqCst) {
             std::future::pending::<()>().await;
         }

@@ -1,10 +1,12 @@
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use actix_web::dev::HttpServiceFactory;
 use actix_web::http::header;
 use actix_web::middleware::from_fn;
 use actix_web::{HttpResponse, ResponseError, web};
+use astranetmon_storage::Storage;
 use serde::Serialize;
+use tokio::sync::Mutex;
 
 use crate::ApiError;
 use crate::middleware::edge;
@@ -12,6 +14,8 @@ use crate::state::ApiState;
 
 /// An orchestrator asks often and gives up soon.
 const CHECK_WITHIN: Duration = Duration::from_secs(2);
+/// Everybody may ask, as often as they like; storage is asked no more often than this.
+const BELIEVED_FOR: Duration = Duration::from_millis(250);
 
 /// `/healthz` (the process answers) and `/readyz` (it can serve, and if not, why not), both open to everybody.
 #[must_use]
@@ -52,18 +56,37 @@ async fn healthz() -> HttpResponse {
     HttpResponse::Ok().json(Health { status: "ok" })
 }
 
+/// The last answer of storage, shared by all who ask.
+#[derive(Default)]
+pub(crate) struct StorageCheck(Mutex<Option<(Instant, &'static str)>>);
+
+impl StorageCheck {
+    /// Whether storage answers: asked by one caller at a time, and believed for a moment by those behind.
+    async fn ask(&self, storage: &dyn Storage) -> &'static str {
+        let mut last = self.0.lock().await;
+        if let Some((asked_at, answer)) = *last
+            && asked_at.elapsed() < BELIEVED_FOR
+        {
+            return answer;
+        }
+        let answer = match tokio::time::timeout(CHECK_WITHIN, storage.ping()).await {
+            Ok(Ok(())) => "ok",
+            Ok(Err(error)) => {
+                tracing::warn!(error = &error as &dyn std::error::Error, "not ready: storage does not answer");
+                "unavailable"
+            }
+            Err(_) => {
+                tracing::warn!("not ready: storage takes too long to answer");
+                "too slow"
+            }
+        };
+        *last = Some((Instant::now(), answer));
+        answer
+    }
+}
+
 async fn readyz(state: web::Data<ApiState>) -> HttpResponse {
-    let storage = match tokio::time::timeout(CHECK_WITHIN, state.storage.ping()).await {
-        Ok(Ok(())) => "ok",
-        Ok(Err(error)) => {
-            tracing::warn!(error = &error as &dyn std::error::Error, "not ready: storage does not answer");
-            "unavailable"
-        }
-        Err(_) => {
-            tracing::warn!("not ready: storage takes too long to answer");
-            "too slow"
-        }
-    };
+    let storage = state.storage_check.ask(&*state.storage).await;
     let serving = if state.is_draining() { "draining" } else { "ok" };
     let checks = Checks { storage, serving };
     if storage == "ok" && serving == "ok" {
@@ -86,7 +109,19 @@ mod tests {
     use actix_web::http::Method;
     use actix_web::test::TestRequest;
 
+    use super::BELIEVED_FOR;
     use crate::test_service::{TestService, call};
+
+    #[actix_web::test]
+    async fn a_flood_of_askers_costs_storage_one_question() {
+        let service = TestService::new().await;
+        let app = service.start().await;
+        let asking = (0..100).map(|_| call(&app, TestRequest::with_uri("/readyz")));
+        for answer in futures_util::future::join_all(asking).await {
+            assert_eq!(answer.status.as_u16(), 200);
+        }
+        assert_eq!(service.storage.pings.load(Ordering::SeqCst), 1);
+    }
 
     #[actix_web::test]
     async fn readiness_says_what_is_wrong_and_health_does_not_care() {
@@ -98,6 +133,7 @@ mod tests {
         assert_eq!(ready.body, "{\"status\":\"ready\",\"checks\":{\"storage\":\"ok\",\"serving\":\"ok\"}}");
 
         service.storage.away.store(true, Ordering::SeqCst);
+        tokio::time::sleep(BELIEVED_FOR).await;
         let away = ask("/readyz").await;
         assert_eq!((away.status.as_u16(), away.header("retry-after")), (503, Some("1")));
         assert_eq!(
@@ -107,6 +143,7 @@ mod tests {
         );
 
         service.storage.away.store(false, Ordering::SeqCst);
+        tokio::time::sleep(BELIEVED_FOR).await;
         service.state.drain();
         let draining = ask("/readyz").await;
         assert_eq!(draining.status.as_u16(), 503);

@@ -9,6 +9,8 @@ use astranetmon_ratelimit::{AddressGuard, ConcurrencyGuard, PlanLimiter, QuotaWi
 use astranetmon_storage::{Storage, StorageError};
 use ipnet::IpNet;
 
+use crate::health::StorageCheck;
+
 /// What an operator may set.
 #[derive(Clone, Debug)]
 pub struct ApiSettings {
@@ -60,6 +62,7 @@ pub struct ApiState {
     pub(crate) usage: UsageRecorder,
     /// Signs cursors; shared by all instances on one database.
     pub(crate) cursor_key: [u8; 32],
+    pub(crate) storage_check: StorageCheck,
     draining: AtomicBool,
 }
 
@@ -87,6 +90,7 @@ impl ApiState {
             usage: UsageRecorder::default(),
             cursor_key,
             settings,
+            storage_check: StorageCheck::default(),
             draining: AtomicBool::new(false),
         })
     }
