@@ -12,6 +12,7 @@ mod output;
 pub mod server;
 pub mod shutdown;
 pub mod storage_choice;
+mod timed_io;
 pub mod tls;
 
 use std::ffi::OsString;

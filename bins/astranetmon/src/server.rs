@@ -1,23 +1,32 @@
 //! The HTTP server: the same set-up for `serve`, the demonstration, tests and benchmarks.
 
+use std::fmt::Debug;
 use std::io;
 use std::net::SocketAddr;
 use std::num::NonZeroUsize;
 use std::time::Duration;
 
-use actix_web::dev::{Server, ServerHandle};
+use actix_http::{HttpService, Protocol};
+use actix_service::{ServiceFactoryExt, map_config};
+use actix_tls::accept::rustls_0_23::{Acceptor, TlsStream};
+use actix_web::dev::{AppConfig, Server, ServerHandle, ServiceFactory, fn_service};
 use actix_web::http::KeepAlive;
-use actix_web::{App, HttpServer, web};
+use actix_web::{App, web};
 use astranetmon_http::ApiState;
-use tokio::sync::oneshot;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::{TcpSocket, TcpStream};
+use tokio::sync::{oneshot, watch};
 use tokio::task::JoinHandle;
 
 use crate::Failure;
+use crate::timed_io::TimedIo;
 
 /// Longest wait for the head of a connection's first request.
 const REQUEST_HEAD_TIMEOUT: Duration = Duration::from_secs(5);
 /// How long an idle connection is kept.
 const KEEP_ALIVE: Duration = Duration::from_secs(15);
+/// How long a peer may take to finish a request that it has begun, and to read the next part of an answer.
+const PEER_LIMIT: Duration = Duration::from_secs(20);
 /// How long a closed connection may take to say so.
 const DISCONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// Longest TLS handshake.
@@ -58,6 +67,7 @@ pub struct RunningServer {
     pub handle: ServerHandle,
     state: web::Data<ApiState>,
     accepting: JoinHandle<io::Result<()>>,
+    stopping: watch::Sender<bool>,
     background: JoinHandle<()>,
     end_background: oneshot::Sender<()>,
 }
@@ -67,6 +77,7 @@ impl RunningServer {
     /// shutdown timeout, and writes what was counted. The storage stays open.
     pub async fn stop(self) {
         self.state.drain();
+        self.stopping.send_replace(true);
         self.handle.stop(true).await;
         // Their results are those of work that has ended as it was told to.
         let _ = self.accepting.await;
@@ -80,30 +91,44 @@ impl RunningServer {
 /// # Errors
 /// An address that is taken or may not be used.
 pub async fn start(settings: ServerSettings, state: web::Data<ApiState>) -> Result<RunningServer, Failure> {
-    let extra = settings.extra;
-    let served = web::Data::clone(&state);
-    let server = HttpServer::new(move || App::new().configure(|services| mount(services, &served, extra)))
+    let (stopping, stopped) = watch::channel(false);
+    let edge = Edge { state: web::Data::clone(&state), extra: settings.extra, stopped };
+    let server = Server::build()
         .backlog(BACKLOG)
-        .max_connections(MAX_CONNECTIONS_PER_WORKER)
-        .client_request_timeout(REQUEST_HEAD_TIMEOUT)
-        .client_disconnect_timeout(DISCONNECT_TIMEOUT)
-        .tls_handshake_timeout(HANDSHAKE_TIMEOUT)
-        .keep_alive(KeepAlive::Timeout(KEEP_ALIVE))
-        // Otherwise an answer in slices waits 40 ms for an acknowledgement.
-        .tcp_nodelay(true)
+        .max_concurrent_connections(MAX_CONNECTIONS_PER_WORKER)
         .shutdown_timeout(whole_seconds(settings.shutdown_timeout))
         .disable_signals();
     let server = match settings.workers {
         Some(workers) => server.workers(workers.get()),
         None => server,
     };
+    let listener = listen(settings.listen).map_err(|error| cannot_listen(settings.listen, &error))?;
+    let addr = listener.local_addr().unwrap_or(settings.listen);
     let bound = match settings.tls {
-        Some(tls) => server.bind_rustls_0_23(settings.listen, tls),
-        None => server.bind(settings.listen),
+        Some(mut tls) => {
+            tls.alpn_protocols = vec![b"http/1.1".to_vec()];
+            server.listen("https", listener, move || {
+                let mut acceptor = Acceptor::new(tls.clone());
+                acceptor.set_handshake_timeout(HANDSHAKE_TIMEOUT);
+                acceptor
+                    .map_init_err(|()| ())
+                    .map_err(drop)
+                    .and_then(async |stream: TlsStream<TcpStream>| {
+                        let peer = prepare(stream.get_ref().0);
+                        Ok((TimedIo::new(stream, PEER_LIMIT), Protocol::Http1, peer))
+                    })
+                    .and_then(edge.service().map_err(drop))
+            })
+        }
+        None => server.listen("http", listener, move || {
+            fn_service(async |stream: TcpStream| {
+                let peer = prepare(&stream);
+                Ok((TimedIo::new(stream, PEER_LIMIT), Protocol::Http1, peer))
+            })
+            .and_then(edge.service().map_err(drop))
+        }),
     };
-    let server = bound.map_err(|error| cannot_listen(settings.listen, &error))?;
-    let addr = server.addrs().first().copied().unwrap_or(settings.listen);
-    let server: Server = server.run();
+    let server = bound.map_err(|error| cannot_listen(settings.listen, &error))?.run();
     let (end_background, ended) = oneshot::channel();
     let background = astranetmon_http::run_background(web::Data::clone(&state).into_inner(), async {
         let _ = ended.await;
@@ -113,9 +138,54 @@ pub async fn start(settings: ServerSettings, state: web::Data<ApiState>) -> Resu
         handle: server.handle(),
         state,
         accepting: tokio::spawn(server),
+        stopping,
         background: tokio::spawn(background),
         end_background,
     })
+}
+
+fn listen(address: SocketAddr) -> io::Result<std::net::TcpListener> {
+    let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
+    socket.set_reuseaddr(true)?;
+    socket.bind(address)?;
+    socket.listen(BACKLOG)?.into_std()
+}
+
+/// Who is there. Answers in slices must not wait 40 ms for an acknowledgement.
+fn prepare(stream: &TcpStream) -> Option<SocketAddr> {
+    let _ = stream.set_nodelay(true);
+    stream.peer_addr().ok()
+}
+
+/// What a worker makes its HTTP service of.
+#[derive(Clone)]
+struct Edge {
+    state: web::Data<ApiState>,
+    extra: Option<fn(&mut web::ServiceConfig)>,
+    /// Idle connections end when it says so.
+    stopped: watch::Receiver<bool>,
+}
+
+impl Edge {
+    fn service<T: AsyncRead + AsyncWrite + Unpin + 'static>(
+        &self,
+    ) -> impl ServiceFactory<(T, Protocol, Option<SocketAddr>), Config = (), Response = (), InitError = (), Error: Debug>
+    + use<T> {
+        let Self { state, extra, stopped } = self.clone();
+        let app = App::new().configure(|services| mount(services, &state, extra));
+        HttpService::build()
+            .graceful_shutdown_signal(move || {
+                let mut stopped = stopped.clone();
+                async move {
+                    // A sender that is gone has stopped too.
+                    let _ = stopped.wait_for(|stopped| *stopped).await;
+                }
+            })
+            .keep_alive(KeepAlive::Timeout(KEEP_ALIVE))
+            .client_request_timeout(REQUEST_HEAD_TIMEOUT)
+            .client_disconnect_timeout(DISCONNECT_TIMEOUT)
+            .finish(map_config(app, |()| AppConfig::default()))
+    }
 }
 
 fn mount(services: &mut web::ServiceConfig, state: &web::Data<ApiState>, extra: Option<fn(&mut web::ServiceConfig)>) {

@@ -12,5 +12,6 @@ mod isolation;
 mod revocation;
 mod secrets;
 mod shutdown;
+mod slow_clients;
 mod start_together;
 mod support;

@@ -4,7 +4,7 @@ use reqwest::header::{AUTHORIZATION, HeaderMap};
 use reqwest::{Client, Method};
 use serde_json::Value;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
+use tokio::net::{TcpSocket, TcpStream};
 
 use super::Server;
 
@@ -103,6 +103,22 @@ impl Wire {
     /// `None` if nobody takes the connection.
     pub(crate) async fn try_connect(address: &str) -> Option<Self> {
         TcpStream::connect(address).await.ok().map(Self)
+    }
+
+    /// A peer whose system keeps little of what it does not read.
+    pub(crate) async fn connect_narrow(address: &str) -> Self {
+        let socket = TcpSocket::new_v4().expect("a socket");
+        socket.set_recv_buffer_size(4_096).expect("it can be set");
+        Self(socket.connect(address.parse().expect("an address")).await.expect("a connection"))
+    }
+
+    pub(crate) async fn send(&mut self, bytes: &[u8]) -> std::io::Result<()> {
+        self.0.write_all(bytes).await
+    }
+
+    /// Reads one byte; `None` if the other side has closed.
+    pub(crate) async fn read_byte(&mut self) -> Option<u8> {
+        self.0.read_u8().await.ok()
     }
 
     pub(crate) async fn send_get(&mut self, path: &str, key: &str) -> std::io::Result<()> {
