@@ -29,6 +29,7 @@ fn check_prints_the_configuration_without_secrets_and_serves_nothing() {
 fn wrong_usage_ends_with_2_and_one_sentence() {
     for (arguments, variables, sentence) in [
         (&["serve", "--listen", "0.0.0.0:1"][..], &[][..], "0.0.0.0:1 can be reached from other machines"),
+        (&["demo", "--listen", "0.0.0.0:1"], &[], "0.0.0.0:1 can be reached from other machines"),
         (&["serve"], &[("ASTRANETMON_LISEN", "x")], "did you mean ASTRANETMON_LISTEN?"),
         (&["migrate", "--config", "/nowhere.toml"], &[], "the configuration file /nowhere.toml cannot be read"),
         (&["serve", "--check", "--tls-cert", "/no.crt", "--tls-key", "/no.key"], &[], "/no.crt cannot be used for TLS"),

@@ -53,6 +53,9 @@ struct DemoArguments {
     /// Where to serve
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8080")]
     listen: SocketAddr,
+    /// Allow plain HTTP on an address that other machines can reach
+    #[arg(long)]
+    insecure_http: bool,
     /// Folder of the demonstration's database and keys
     #[arg(long, value_name = "FOLDER", default_value = "astranetmon-demo")]
     data: PathBuf,
@@ -98,7 +101,9 @@ impl CommandLine {
     pub async fn execute(self, environment: Environment) -> Result<(), Failure> {
         match self.command {
             Command::Serve(arguments) => serve::execute(*arguments, environment).await,
-            Command::Demo(DemoArguments { listen, data, format, seed }) => {
+            Command::Demo(DemoArguments { listen, insecure_http, data, format, seed }) => {
+                // The demonstration has no certificate and no proxy in front of it.
+                Settings { listen, insecure_http, ..Settings::default() }.validate()?;
                 demo::run(DemoOptions { listen, data, format, seed }).await
             }
             Command::Migrate(database) => migrate(&database.settings(environment)?).await,

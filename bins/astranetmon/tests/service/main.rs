@@ -15,3 +15,4 @@ mod shutdown;
 mod slow_clients;
 mod start_together;
 mod support;
+mod tls;

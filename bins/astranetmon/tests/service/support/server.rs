@@ -80,7 +80,7 @@ impl Server {
 
     /// The address, for connections made by hand.
     pub(crate) fn address(&self) -> &str {
-        self.url.trim_start_matches("http://")
+        self.url.split_once("://").expect("a URL").1
     }
 
     /// Files and connections that the process has open.
@@ -108,9 +108,18 @@ impl Server {
 
     /// Asks the process to end (SIGTERM).
     pub(crate) fn terminate(&self) {
+        self.signal("-TERM");
+    }
+
+    /// Asks the process to read its certificate again (SIGHUP).
+    pub(crate) fn hang_up(&self) {
+        self.signal("-HUP");
+    }
+
+    fn signal(&self, signal: &str) {
         let id = self.process.id().to_string();
-        let status = Command::new("kill").args(["-TERM", &id]).status().expect("kill runs");
-        assert!(status.success(), "kill -TERM {id}");
+        let status = Command::new("kill").args([signal, &id]).status().expect("kill runs");
+        assert!(status.success(), "kill {signal} {id}");
     }
 
     /// The exit status, once the process has ended by itself.
