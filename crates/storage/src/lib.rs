@@ -10,6 +10,7 @@ mod agent_lists;
 mod bound_sql;
 mod counts;
 mod error;
+mod fetched;
 mod measured;
 mod migrations;
 pub mod postgres;

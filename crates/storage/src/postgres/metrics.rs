@@ -12,7 +12,7 @@ use futures_util::TryStreamExt;
 use super::append::{add_counts, advance_account, lock_account};
 use super::failure::Failure;
 use super::metric_write::{InsertMetrics, StoredMetrics, UpdateMetrics};
-use super::totals::total;
+use super::totals::{table, total};
 use super::{PostgresStorage, Result, queries};
 use crate::counts::{CountDeltas, RecordKind};
 use crate::measured::Measured;
@@ -61,7 +61,8 @@ impl MetricRepository for PostgresStorage {
         if samples.is_empty() {
             return Ok(repeated);
         }
-        self.make_partitions("metric_sample", samples.iter().map(|sample| sample.timestamp.as_micros())).await?;
+        self.make_partitions(table(RecordKind::Metric), samples.iter().map(|sample| sample.timestamp.as_micros()))
+            .await?;
         let account_id = scope.account_id();
         self.append("appending metrics", async |connection| {
             connection

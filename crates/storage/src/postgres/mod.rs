@@ -18,6 +18,7 @@ mod paths;
 #[cfg(test)]
 mod plan_tests;
 mod queries;
+mod records;
 mod settings;
 mod speedtests;
 mod tls;

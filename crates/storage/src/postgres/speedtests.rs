@@ -1,22 +1,15 @@
-use std::collections::HashSet;
-
 use astranetmon_auth::{Ingest, ReadSpeedtests, Scope};
-use astranetmon_domain::{PageRequest, RecordFilter, RecordPosition, Speedtest, SpeedtestId, Timestamp};
+use astranetmon_domain::{AccountId, PageRequest, RecordFilter, RecordPosition, Speedtest, SpeedtestId, Timestamp};
 use async_trait::async_trait;
 use diesel::prelude::*;
-use diesel_async::{AsyncConnection, RunQueryDsl};
+use diesel_async::{AsyncPgConnection, RunQueryDsl};
 
-use super::append::{add_counts, advance_account, lock_account};
 use super::failure::Failure;
-use super::totals::total;
+use super::records::{ROWS_AT_ONCE, RecordTable};
 use super::{PostgresStorage, Result, queries};
-use crate::counts::{CountDeltas, RecordKind};
 use crate::repository::{Appended, RecordPage, SpeedtestRepository};
-use crate::rows::SpeedtestRow;
+use crate::rows::{RecordRow, SpeedtestRow};
 use crate::schema::speedtest;
-
-/// Rows of one statement: 25 columns each, at most 65,535 values in all.
-const ROWS_AT_ONCE: usize = 2_000;
 
 #[async_trait]
 impl SpeedtestRepository for PostgresStorage {
@@ -26,24 +19,10 @@ impl SpeedtestRepository for PostgresStorage {
         filter: &RecordFilter,
         page: &PageRequest<RecordPosition, 1_000>,
     ) -> Result<RecordPage<Speedtest>> {
-        if filter.is_empty() {
-            return Ok(RecordPage::default());
-        }
         let account_id = scope.account_id();
-        let limit = page.limit.rows() as usize;
-        self.read_share(account_id, "reading speed tests", async |connection| {
-            let query =
-                queries::speedtest_page(account_id, filter, page.after.as_ref(), i64::from(page.limit.rows()) + 1);
-            let mut rows: Vec<SpeedtestRow> = query.load(connection).await?;
-            let more = rows.len() > limit;
-            rows.truncate(limit);
-            let total = if page.after.is_none() && !more {
-                rows.len() as u64
-            } else {
-                total(connection, account_id, RecordKind::Speedtest, filter).await?
-            };
-            let rows = rows.into_iter().map(SpeedtestRow::into_speedtest).collect::<Result<_>>()?;
-            Ok(RecordPage { rows, total, more })
+        self.record_page("reading speed tests", account_id, filter, page, async |connection, fetch| {
+            let query = queries::speedtest_page(account_id, filter, page.after.as_ref(), fetch);
+            query.load::<SpeedtestRow>(connection).await
         })
         .await
     }
@@ -59,7 +38,7 @@ impl SpeedtestRepository for PostgresStorage {
                 Ok(query.first(connection).await.optional()?)
             })
             .await?;
-        row.map(SpeedtestRow::into_speedtest).transpose()
+        row.map(SpeedtestRow::into_record).transpose()
     }
 
     async fn speedtest_append(
@@ -68,54 +47,29 @@ impl SpeedtestRepository for PostgresStorage {
         speedtests: Vec<Speedtest>,
         now: Timestamp,
     ) -> Result<Appended> {
-        if speedtests.is_empty() {
-            return Ok(Appended::default());
+        self.record_append::<SpeedtestRow>("appending speed tests", scope.account_id(), speedtests, now).await
+    }
+}
+
+#[async_trait]
+impl RecordTable for SpeedtestRow {
+    async fn known(
+        connection: &mut AsyncPgConnection,
+        account_id: AccountId,
+        ids: Vec<Vec<u8>>,
+    ) -> QueryResult<Vec<(Vec<u8>, String)>> {
+        let known = speedtest::table.filter(speedtest::account_id.eq(account_id.0)).filter(speedtest::id.eq_any(ids));
+        known.select((speedtest::id, speedtest::agent_id)).load(connection).await
+    }
+
+    async fn insert(
+        connection: &mut AsyncPgConnection,
+        _: AccountId,
+        rows: &mut [Self],
+    ) -> std::result::Result<(), Failure> {
+        for rows in rows.chunks(ROWS_AT_ONCE) {
+            diesel::insert_into(speedtest::table).values(rows).execute(connection).await?;
         }
-        let given = speedtests.len();
-        self.make_partitions("speedtest", speedtests.iter().map(|speedtest| speedtest.timestamp.as_micros())).await?;
-        let account_id = scope.account_id();
-        self.append("appending speed tests", async |connection| {
-            connection
-                .transaction(async |connection| {
-                    let last = lock_account(connection, account_id).await?;
-                    // The key of the table has the time in it, as partitions demand; the identity has not, and is kept
-                    // by looking while the account is locked.
-                    let ids: Vec<Vec<u8>> = speedtests.iter().map(|given| given.id.0.as_bytes().to_vec()).collect();
-                    let known: Vec<(Vec<u8>, String)> = speedtest::table
-                        .filter(speedtest::account_id.eq(account_id.0))
-                        .filter(speedtest::id.eq_any(ids))
-                        .select((speedtest::id, speedtest::agent_id))
-                        .load(connection)
-                        .await?;
-                    let mut known: HashSet<(Vec<u8>, String)> = known.into_iter().collect();
-                    let mut sequence = last;
-                    let mut deltas = CountDeltas::default();
-                    let mut rows = Vec::new();
-                    for speedtest in speedtests {
-                        let key = (speedtest.id.0.as_bytes().to_vec(), speedtest.agent_id.as_str().to_owned());
-                        if known.insert(key) {
-                            sequence += 1;
-                            let row = SpeedtestRow::new(account_id, speedtest.normalized(), now, sequence);
-                            deltas.add(&row.agent_id, row.timestamp);
-                            rows.push(row);
-                        }
-                    }
-                    for rows in rows.chunks(ROWS_AT_ONCE) {
-                        diesel::insert_into(speedtest::table).values(rows).execute(connection).await?;
-                    }
-                    if !rows.is_empty() {
-                        add_counts(connection, account_id, RecordKind::Speedtest, &deltas).await?;
-                        advance_account(connection, account_id, sequence).await?;
-                    }
-                    let inserted = rows.len();
-                    Ok::<_, Failure>(Appended {
-                        inserted: inserted as u64,
-                        filled: 0,
-                        known: (given - inserted) as u64,
-                    })
-                })
-                .await
-        })
-        .await
+        Ok(())
     }
 }

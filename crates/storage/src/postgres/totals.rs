@@ -7,13 +7,12 @@ use diesel_async::{AsyncPgConnection, RunQueryDsl};
 
 use crate::counts::{CountPlan, RecordKind, WHOLE_ACCOUNT, count_plan};
 
-impl RecordKind {
-    const fn table(self) -> &'static str {
-        match self {
-            Self::Metric => "metric_sample",
-            Self::Speedtest => "speedtest",
-            Self::Traceroute => "traceroute",
-        }
+/// Where records of a kind are.
+pub(super) const fn table(kind: RecordKind) -> &'static str {
+    match kind {
+        RecordKind::Metric => "metric_sample",
+        RecordKind::Speedtest => "speedtest",
+        RecordKind::Traceroute => "traceroute",
     }
 }
 
@@ -82,7 +81,7 @@ fn total_query<'a>(account_id: AccountId, kind: RecordKind, filter: &'a RecordFi
         AgentFilter::All | AgentFilter::Nobody => None,
     };
     let plan = count_plan(&filter.range);
-    TotalQuery { account_id, kind: kind as i64, table: kind.table(), agent_id, plan }
+    TotalQuery { account_id, kind: kind as i64, table: table(kind), agent_id, plan }
 }
 
 /// The query of [`total`] in diesel's debug form.

@@ -1,23 +1,16 @@
-use std::collections::HashSet;
-
 use astranetmon_auth::{Ingest, ReadTraceroutes, Scope};
-use astranetmon_domain::{PageRequest, RecordFilter, RecordPosition, Timestamp, Traceroute, TracerouteId};
+use astranetmon_domain::{AccountId, PageRequest, RecordFilter, RecordPosition, Timestamp, Traceroute, TracerouteId};
 use async_trait::async_trait;
 use diesel::prelude::*;
-use diesel_async::{AsyncConnection, RunQueryDsl};
+use diesel_async::{AsyncPgConnection, RunQueryDsl};
 
-use super::append::{add_counts, advance_account, lock_account};
 use super::failure::Failure;
 use super::paths::compare_paths;
-use super::totals::total;
+use super::records::{ROWS_AT_ONCE, RecordTable};
 use super::{PostgresStorage, Result, queries};
-use crate::counts::{CountDeltas, RecordKind};
 use crate::repository::{Appended, RecordPage, TracerouteRepository};
-use crate::rows::TracerouteRow;
+use crate::rows::{RecordRow, TracerouteRow};
 use crate::schema::traceroute;
-
-/// Rows of one statement: 19 columns each, at most 65,535 values in all.
-const ROWS_AT_ONCE: usize = 3_000;
 
 #[async_trait]
 impl TracerouteRepository for PostgresStorage {
@@ -27,24 +20,10 @@ impl TracerouteRepository for PostgresStorage {
         filter: &RecordFilter,
         page: &PageRequest<RecordPosition, 1_000>,
     ) -> Result<RecordPage<Traceroute>> {
-        if filter.is_empty() {
-            return Ok(RecordPage::default());
-        }
         let account_id = scope.account_id();
-        let limit = page.limit.rows() as usize;
-        self.read_share(account_id, "reading traceroutes", async |connection| {
-            let query =
-                queries::traceroute_page(account_id, filter, page.after.as_ref(), i64::from(page.limit.rows()) + 1);
-            let mut rows: Vec<TracerouteRow> = query.load(connection).await?;
-            let more = rows.len() > limit;
-            rows.truncate(limit);
-            let total = if page.after.is_none() && !more {
-                rows.len() as u64
-            } else {
-                total(connection, account_id, RecordKind::Traceroute, filter).await?
-            };
-            let rows = rows.into_iter().map(TracerouteRow::into_traceroute).collect::<Result<_>>()?;
-            Ok(RecordPage { rows, total, more })
+        self.record_page("reading traceroutes", account_id, filter, page, async |connection, fetch| {
+            let query = queries::traceroute_page(account_id, filter, page.after.as_ref(), fetch);
+            query.load::<TracerouteRow>(connection).await
         })
         .await
     }
@@ -60,7 +39,7 @@ impl TracerouteRepository for PostgresStorage {
                 Ok(query.first(connection).await.optional()?)
             })
             .await?;
-        row.map(TracerouteRow::into_traceroute).transpose()
+        row.map(TracerouteRow::into_record).transpose()
     }
 
     async fn traceroute_append(
@@ -69,55 +48,31 @@ impl TracerouteRepository for PostgresStorage {
         traceroutes: Vec<Traceroute>,
         now: Timestamp,
     ) -> Result<Appended> {
-        if traceroutes.is_empty() {
-            return Ok(Appended::default());
+        self.record_append::<TracerouteRow>("appending traceroutes", scope.account_id(), traceroutes, now).await
+    }
+}
+
+#[async_trait]
+impl RecordTable for TracerouteRow {
+    async fn known(
+        connection: &mut AsyncPgConnection,
+        account_id: AccountId,
+        ids: Vec<Vec<u8>>,
+    ) -> QueryResult<Vec<(Vec<u8>, String)>> {
+        let known =
+            traceroute::table.filter(traceroute::account_id.eq(account_id.0)).filter(traceroute::id.eq_any(ids));
+        known.select((traceroute::id, traceroute::agent_id)).load(connection).await
+    }
+
+    async fn insert(
+        connection: &mut AsyncPgConnection,
+        account_id: AccountId,
+        rows: &mut [Self],
+    ) -> std::result::Result<(), Failure> {
+        compare_paths(connection, account_id, rows).await?;
+        for rows in rows.chunks(ROWS_AT_ONCE) {
+            diesel::insert_into(traceroute::table).values(rows).execute(connection).await?;
         }
-        let given = traceroutes.len();
-        self.make_partitions("traceroute", traceroutes.iter().map(|trace| trace.timestamp.as_micros())).await?;
-        let account_id = scope.account_id();
-        self.append("appending traceroutes", async |connection| {
-            connection
-                .transaction(async |connection| {
-                    let last = lock_account(connection, account_id).await?;
-                    // The key of the table has the time in it, as partitions demand; the identity has not, and is kept
-                    // by looking while the account is locked.
-                    let ids: Vec<Vec<u8>> = traceroutes.iter().map(|given| given.id.0.as_bytes().to_vec()).collect();
-                    let known: Vec<(Vec<u8>, String)> = traceroute::table
-                        .filter(traceroute::account_id.eq(account_id.0))
-                        .filter(traceroute::id.eq_any(ids))
-                        .select((traceroute::id, traceroute::agent_id))
-                        .load(connection)
-                        .await?;
-                    let mut known: HashSet<(Vec<u8>, String)> = known.into_iter().collect();
-                    let mut sequence = last;
-                    let mut deltas = CountDeltas::default();
-                    let mut rows = Vec::new();
-                    for traceroute in traceroutes {
-                        let key = (traceroute.id.0.as_bytes().to_vec(), traceroute.agent_id.as_str().to_owned());
-                        if known.insert(key) {
-                            sequence += 1;
-                            let row = TracerouteRow::new(account_id, traceroute.normalized(), now, sequence);
-                            deltas.add(&row.agent_id, row.timestamp);
-                            rows.push(row);
-                        }
-                    }
-                    if !rows.is_empty() {
-                        compare_paths(connection, account_id, &mut rows).await?;
-                        for rows in rows.chunks(ROWS_AT_ONCE) {
-                            diesel::insert_into(traceroute::table).values(rows).execute(connection).await?;
-                        }
-                        add_counts(connection, account_id, RecordKind::Traceroute, &deltas).await?;
-                        advance_account(connection, account_id, sequence).await?;
-                    }
-                    let inserted = rows.len();
-                    Ok::<_, Failure>(Appended {
-                        inserted: inserted as u64,
-                        filled: 0,
-                        known: (given - inserted) as u64,
-                    })
-                })
-                .await
-        })
-        .await
+        Ok(())
     }
 }

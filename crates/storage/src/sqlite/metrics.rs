@@ -6,9 +6,9 @@ use async_trait::async_trait;
 use diesel::prelude::*;
 use diesel::sqlite::SqliteConnection;
 
-use super::records::{add_counts, advance_sequence, last_sequence, total};
+use super::records::{self, Kept, total};
 use super::{Result, SqliteStorage, queries};
-use crate::counts::{CountDeltas, RecordKind};
+use crate::counts::RecordKind;
 use crate::measured::Measured;
 use crate::repository::{Appended, MetricPage, MetricRepository};
 use crate::rows::{MetricReadRow, MetricRow};
@@ -72,29 +72,16 @@ fn append(
     samples: Vec<MetricSample>,
     now: Timestamp,
 ) -> Result<Appended> {
-    let mut appended = Appended::default();
-    let mut deltas = CountDeltas::default();
-    let mut sequence = last_sequence(connection, account_id)?;
-    for sample in samples {
+    records::append(connection, account_id, RecordKind::Metric, samples, |connection, sample, sequence| {
         let sample = sample.normalized();
-        let row = MetricRow::new(account_id, &sample, now, sequence + 1);
+        let row = MetricRow::new(account_id, &sample, now, sequence);
         let insert = diesel::insert_into(metric_sample::table).values(row).on_conflict_do_nothing();
         if insert.execute(connection)? == 1 {
-            appended.inserted += 1;
-            deltas.add(sample.agent_id.as_str(), sample.timestamp.as_micros());
-            sequence += 1;
-        } else if fill(connection, account_id, &sample, sequence + 1)? {
-            appended.filled += 1;
-            sequence += 1;
-        } else {
-            appended.known += 1;
+            let timestamp = sample.timestamp.as_micros();
+            return Ok(Kept::Inserted { agent_id: sample.agent_id.as_str().to_owned(), timestamp });
         }
-    }
-    add_counts(connection, account_id, RecordKind::Metric, &deltas)?;
-    if appended.inserted + appended.filled > 0 {
-        advance_sequence(connection, account_id, sequence)?;
-    }
-    Ok(appended)
+        Ok(if fill(connection, account_id, &sample, sequence)? { Kept::Filled } else { Kept::Known })
+    })
 }
 
 /// Fills what is unknown in the stored row of the same key; whether anything was.

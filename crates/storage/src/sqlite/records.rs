@@ -1,13 +1,71 @@
 //! What metrics, speed tests and traceroutes have in common: totals, counts, ingestion sequences.
 
-use astranetmon_domain::{AccountId, RecordFilter};
+use astranetmon_domain::{AccountId, PageRequest, RecordFilter, RecordPosition};
 use diesel::prelude::*;
 use diesel::sqlite::SqliteConnection;
 
 use super::{Result, queries};
 use crate::StorageError;
 use crate::counts::{CountDeltas, RecordKind, count_plan};
+use crate::fetched::Fetched;
+use crate::repository::{Appended, RecordPage};
+use crate::rows::RecordRow;
 use crate::schema::{account, record_count};
+
+/// A page of records, whose rows `load` fetches, at most as many as it is told.
+pub(super) fn page<Row: RecordRow, const MAX: u32>(
+    connection: &mut SqliteConnection,
+    account_id: AccountId,
+    filter: &RecordFilter,
+    page: &PageRequest<RecordPosition, MAX>,
+    load: impl FnOnce(&mut SqliteConnection, i64) -> QueryResult<Vec<Row>>,
+) -> Result<RecordPage<Row::Record>> {
+    let fetched = Fetched::new(load(connection, i64::from(page.limit.rows()) + 1)?, page.limit.rows());
+    let total = match fetched.total(page.after.is_none()) {
+        Some(total) => total,
+        None => total(connection, account_id, Row::KIND, filter)?,
+    };
+    fetched.into_page(total)
+}
+
+/// What became of a record that was to be appended.
+pub(super) enum Kept {
+    Inserted { agent_id: String, timestamp: i64 },
+    Filled,
+    Known,
+}
+
+/// Appends records: `keep` stores one, with the ingestion sequence that it gets if it changes anything.
+pub(super) fn append<Record>(
+    connection: &mut SqliteConnection,
+    account_id: AccountId,
+    kind: RecordKind,
+    records: Vec<Record>,
+    mut keep: impl FnMut(&mut SqliteConnection, Record, i64) -> Result<Kept>,
+) -> Result<Appended> {
+    let mut appended = Appended::default();
+    let mut deltas = CountDeltas::default();
+    let mut sequence = last_sequence(connection, account_id)?;
+    for record in records {
+        match keep(connection, record, sequence + 1)? {
+            Kept::Inserted { agent_id, timestamp } => {
+                appended.inserted += 1;
+                deltas.add(&agent_id, timestamp);
+                sequence += 1;
+            }
+            Kept::Filled => {
+                appended.filled += 1;
+                sequence += 1;
+            }
+            Kept::Known => appended.known += 1,
+        }
+    }
+    if appended.inserted + appended.filled > 0 {
+        add_counts(connection, account_id, kind, &deltas)?;
+        advance_sequence(connection, account_id, sequence)?;
+    }
+    Ok(appended)
+}
 
 /// The exact number of records that match, from the kept counts and at most two parts of an hour.
 pub(super) fn total(
@@ -38,7 +96,7 @@ pub(super) fn total(
 }
 
 /// Adds new records to the counts.
-pub(super) fn add_counts(
+fn add_counts(
     connection: &mut SqliteConnection,
     account_id: AccountId,
     kind: RecordKind,
@@ -70,13 +128,13 @@ pub(super) fn add_counts(
 
 /// The account's ingestion sequence so far; the caller counts on from it and writes it back with
 /// [`advance_sequence`].
-pub(super) fn last_sequence(connection: &mut SqliteConnection, account_id: AccountId) -> Result<i64> {
+fn last_sequence(connection: &mut SqliteConnection, account_id: AccountId) -> Result<i64> {
     let sequence = account::table.find(account_id.0).select(account::last_sequence).first(connection).optional()?;
     sequence.ok_or(StorageError::Missing { what: "account" })
 }
 
 /// Records that the account's data changed up to `sequence`.
-pub(super) fn advance_sequence(connection: &mut SqliteConnection, account_id: AccountId, sequence: i64) -> Result<()> {
+fn advance_sequence(connection: &mut SqliteConnection, account_id: AccountId, sequence: i64) -> Result<()> {
     diesel::update(account::table.find(account_id.0))
         .set((account::last_sequence.eq(sequence), account::data_version.eq(account::data_version + 1)))
         .execute(connection)?;

@@ -3,11 +3,10 @@ use astranetmon_domain::{PageRequest, RecordFilter, RecordPosition, Speedtest, S
 use async_trait::async_trait;
 use diesel::prelude::*;
 
-use super::records::{add_counts, advance_sequence, last_sequence, total};
+use super::records::{self, Kept};
 use super::{Result, SqliteStorage, queries};
-use crate::counts::{CountDeltas, RecordKind};
 use crate::repository::{Appended, RecordPage, SpeedtestRepository};
-use crate::rows::SpeedtestRow;
+use crate::rows::{RecordRow, SpeedtestRow};
 use crate::schema::speedtest;
 
 #[async_trait]
@@ -23,18 +22,10 @@ impl SpeedtestRepository for SqliteStorage {
         }
         let (account_id, filter, page) = (scope.account_id(), filter.clone(), page.clone());
         self.read_share(account_id, move |connection| {
-            let limit = page.limit.rows() as usize;
-            let query = queries::speedtest_page(account_id, &filter, page.after.as_ref(), limit as i64 + 1);
-            let mut rows: Vec<SpeedtestRow> = query.load(connection)?;
-            let more = rows.len() > limit;
-            rows.truncate(limit);
-            let total = if page.after.is_none() && !more {
-                rows.len() as u64
-            } else {
-                total(connection, account_id, RecordKind::Speedtest, &filter)?
-            };
-            let rows = rows.into_iter().map(SpeedtestRow::into_speedtest).collect::<Result<_>>()?;
-            Ok(RecordPage { rows, total, more })
+            records::page(connection, account_id, &filter, &page, |connection, fetch| {
+                queries::speedtest_page(account_id, &filter, page.after.as_ref(), fetch)
+                    .load::<SpeedtestRow>(connection)
+            })
         })
         .await
     }
@@ -49,7 +40,7 @@ impl SpeedtestRepository for SqliteStorage {
                 .order(speedtest::agent_id.asc())
                 .first(connection)
                 .optional()?;
-            row.map(SpeedtestRow::into_speedtest).transpose()
+            row.map(SpeedtestRow::into_record).transpose()
         })
         .await
     }
@@ -65,26 +56,21 @@ impl SpeedtestRepository for SqliteStorage {
         }
         let account_id = scope.account_id();
         self.write(move |connection| {
-            let mut appended = Appended::default();
-            let mut deltas = CountDeltas::default();
-            let mut sequence = last_sequence(connection, account_id)?;
-            for speedtest in speedtests {
-                let row = SpeedtestRow::new(account_id, speedtest.normalized(), now, sequence + 1);
-                let inserted =
-                    diesel::insert_into(speedtest::table).values(&row).on_conflict_do_nothing().execute(connection)?;
-                if inserted == 1 {
-                    appended.inserted += 1;
-                    deltas.add(&row.agent_id, row.timestamp);
-                    sequence += 1;
-                } else {
-                    appended.known += 1;
-                }
-            }
-            add_counts(connection, account_id, RecordKind::Speedtest, &deltas)?;
-            if appended.inserted > 0 {
-                advance_sequence(connection, account_id, sequence)?;
-            }
-            Ok(appended)
+            records::append(
+                connection,
+                account_id,
+                SpeedtestRow::KIND,
+                speedtests,
+                |connection, speedtest, sequence| {
+                    let mut row = SpeedtestRow::new(account_id, speedtest, now);
+                    row.set_sequence(sequence);
+                    let insert = diesel::insert_into(speedtest::table).values(&row).on_conflict_do_nothing();
+                    if insert.execute(connection)? == 0 {
+                        return Ok(Kept::Known);
+                    }
+                    Ok(Kept::Inserted { agent_id: row.agent_id, timestamp: row.timestamp })
+                },
+            )
         })
         .await
     }

@@ -4,11 +4,10 @@ use async_trait::async_trait;
 use diesel::prelude::*;
 use diesel::sqlite::SqliteConnection;
 
-use super::records::{add_counts, advance_sequence, last_sequence, total};
+use super::records::{self, Kept};
 use super::{Result, SqliteStorage, queries};
-use crate::counts::{CountDeltas, RecordKind};
 use crate::repository::{Appended, RecordPage, TracerouteRepository};
-use crate::rows::TracerouteRow;
+use crate::rows::{RecordRow, TracerouteRow};
 use crate::schema::traceroute;
 
 #[async_trait]
@@ -24,18 +23,10 @@ impl TracerouteRepository for SqliteStorage {
         }
         let (account_id, filter, page) = (scope.account_id(), filter.clone(), page.clone());
         self.read_share(account_id, move |connection| {
-            let limit = page.limit.rows() as usize;
-            let query = queries::traceroute_page(account_id, &filter, page.after.as_ref(), limit as i64 + 1);
-            let mut rows: Vec<TracerouteRow> = query.load(connection)?;
-            let more = rows.len() > limit;
-            rows.truncate(limit);
-            let total = if page.after.is_none() && !more {
-                rows.len() as u64
-            } else {
-                total(connection, account_id, RecordKind::Traceroute, &filter)?
-            };
-            let rows = rows.into_iter().map(TracerouteRow::into_traceroute).collect::<Result<_>>()?;
-            Ok(RecordPage { rows, total, more })
+            records::page(connection, account_id, &filter, &page, |connection, fetch| {
+                queries::traceroute_page(account_id, &filter, page.after.as_ref(), fetch)
+                    .load::<TracerouteRow>(connection)
+            })
         })
         .await
     }
@@ -50,7 +41,7 @@ impl TracerouteRepository for SqliteStorage {
                 .order(traceroute::agent_id.asc())
                 .first(connection)
                 .optional()?;
-            row.map(TracerouteRow::into_traceroute).transpose()
+            row.map(TracerouteRow::into_record).transpose()
         })
         .await
     }
@@ -66,29 +57,24 @@ impl TracerouteRepository for SqliteStorage {
         }
         let account_id = scope.account_id();
         self.write(move |connection| {
-            let mut appended = Appended::default();
-            let mut deltas = CountDeltas::default();
-            let mut sequence = last_sequence(connection, account_id)?;
-            for traceroute in traceroutes {
-                let mut row = TracerouteRow::new(account_id, traceroute.normalized(), now, sequence + 1);
-                let before = neighbour(connection, &row, Direction::Before)?;
-                row.path_changed = before.map(|before| before.path_hash != row.path_hash);
-                let inserted =
-                    diesel::insert_into(traceroute::table).values(&row).on_conflict_do_nothing().execute(connection)?;
-                if inserted == 1 {
+            records::append(
+                connection,
+                account_id,
+                TracerouteRow::KIND,
+                traceroutes,
+                |connection, traceroute, sequence| {
+                    let mut row = TracerouteRow::new(account_id, traceroute, now);
+                    row.set_sequence(sequence);
+                    let before = neighbour(connection, &row, Direction::Before)?;
+                    row.path_changed = before.map(|before| before.path_hash != row.path_hash);
+                    let insert = diesel::insert_into(traceroute::table).values(&row).on_conflict_do_nothing();
+                    if insert.execute(connection)? == 0 {
+                        return Ok(Kept::Known);
+                    }
                     correct_successor(connection, &row)?;
-                    appended.inserted += 1;
-                    deltas.add(&row.agent_id, row.timestamp);
-                    sequence += 1;
-                } else {
-                    appended.known += 1;
-                }
-            }
-            add_counts(connection, account_id, RecordKind::Traceroute, &deltas)?;
-            if appended.inserted > 0 {
-                advance_sequence(connection, account_id, sequence)?;
-            }
-            Ok(appended)
+                    Ok(Kept::Inserted { agent_id: row.agent_id, timestamp: row.timestamp })
+                },
+            )
         })
         .await
     }

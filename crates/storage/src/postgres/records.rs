@@ -1,0 +1,111 @@
+//! Pages and appends of speed tests and traceroutes.
+
+use std::collections::HashSet;
+
+use astranetmon_domain::{AccountId, PageRequest, RecordFilter, RecordPosition, Timestamp};
+use async_trait::async_trait;
+use diesel::QueryResult;
+use diesel_async::{AsyncConnection, AsyncPgConnection};
+
+use super::append::{add_counts, advance_account, lock_account};
+use super::failure::Failure;
+use super::totals::{self, total};
+use super::{PostgresStorage, Result};
+use crate::counts::CountDeltas;
+use crate::fetched::Fetched;
+use crate::repository::{Appended, RecordPage};
+use crate::rows::RecordRow;
+
+/// Rows of one statement: at most 30 columns each, at most 65,535 values in all.
+pub(super) const ROWS_AT_ONCE: usize = 2_000;
+
+/// What an append asks of the table of a row.
+#[async_trait]
+pub(super) trait RecordTable: RecordRow + Send {
+    /// The stored ones of some ids, each with its agent.
+    async fn known(
+        connection: &mut AsyncPgConnection,
+        account_id: AccountId,
+        ids: Vec<Vec<u8>>,
+    ) -> QueryResult<Vec<(Vec<u8>, String)>>;
+
+    /// Writes rows that are new.
+    async fn insert(
+        connection: &mut AsyncPgConnection,
+        account_id: AccountId,
+        rows: &mut [Self],
+    ) -> std::result::Result<(), Failure>;
+}
+
+impl PostgresStorage {
+    /// A page of records, whose rows `load` fetches, at most as many as it is told.
+    pub(super) async fn record_page<Row: RecordRow, const MAX: u32>(
+        &self,
+        context: &'static str,
+        account_id: AccountId,
+        filter: &RecordFilter,
+        page: &PageRequest<RecordPosition, MAX>,
+        load: impl AsyncFnOnce(&mut AsyncPgConnection, i64) -> QueryResult<Vec<Row>>,
+    ) -> Result<RecordPage<Row::Record>> {
+        if filter.is_empty() {
+            return Ok(RecordPage::default());
+        }
+        let limit = page.limit.rows();
+        self.read_share(account_id, context, async |connection| {
+            let fetched = Fetched::new(load(connection, i64::from(limit) + 1).await?, limit);
+            let total = match fetched.total(page.after.is_none()) {
+                Some(total) => total,
+                None => total(connection, account_id, Row::KIND, filter).await?,
+            };
+            Ok(fetched.into_page(total)?)
+        })
+        .await
+    }
+
+    /// Appends records.
+    pub(super) async fn record_append<Row: RecordTable>(
+        &self,
+        context: &'static str,
+        account_id: AccountId,
+        records: Vec<Row::Record>,
+        now: Timestamp,
+    ) -> Result<Appended> {
+        if records.is_empty() {
+            return Ok(Appended::default());
+        }
+        let given = records.len();
+        let mut rows: Vec<Row> = records.into_iter().map(|record| Row::new(account_id, record, now)).collect();
+        self.make_partitions(totals::table(Row::KIND), rows.iter().map(Row::timestamp)).await?;
+        self.append(context, async |connection| {
+            connection
+                .transaction(async |connection| {
+                    let mut sequence = lock_account(connection, account_id).await?;
+                    // The key of the table has the time in it, as partitions demand; the identity has not, and is kept
+                    // by looking while the account is locked.
+                    let ids = rows.iter().map(|row| row.id().to_vec()).collect();
+                    let known = Row::known(connection, account_id, ids).await?;
+                    let mut known: HashSet<_> = known.into_iter().collect();
+                    rows.retain(|row| known.insert((row.id().to_vec(), row.agent_id().to_owned())));
+                    let mut deltas = CountDeltas::default();
+                    for row in &mut rows {
+                        sequence += 1;
+                        row.set_sequence(sequence);
+                        deltas.add(row.agent_id(), row.timestamp());
+                    }
+                    if !rows.is_empty() {
+                        Row::insert(connection, account_id, &mut rows).await?;
+                        add_counts(connection, account_id, Row::KIND, &deltas).await?;
+                        advance_account(connection, account_id, sequence).await?;
+                    }
+                    let inserted = rows.len();
+                    Ok::<_, Failure>(Appended {
+                        inserted: inserted as u64,
+                        filled: 0,
+                        known: (given - inserted) as u64,
+                    })
+                })
+                .await
+        })
+        .await
+    }
+}

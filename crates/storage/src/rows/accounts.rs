@@ -1,0 +1,202 @@
+//! Accounts, people, keys, their use, and the audit log.
+
+use astranetmon_auth::{Access, ApiKeyRecord, KeyHash, KeyHint, KeyPrincipal, NewApiKey, Scope};
+use astranetmon_domain::{Account, AccountId, ApiKeyId, Plan, QuotaWindowId, Timestamp, User, UserId};
+use astranetmon_ratelimit::UsageCount;
+use diesel::prelude::*;
+
+use super::{Result, foreign, time};
+use crate::AuditEntry;
+use crate::random::random_bytes;
+use crate::repository::actor_text;
+use crate::schema::{account, api_key, app_user, audit, key_usage};
+
+#[derive(Queryable, Selectable)]
+#[diesel(table_name = account)]
+pub(crate) struct AccountRow {
+    id: i64,
+    name: String,
+    plan: String,
+    created_at: i64,
+}
+
+impl AccountRow {
+    pub(crate) fn into_account(self) -> Result<Account> {
+        Ok(Account {
+            id: AccountId(self.id),
+            name: self.name.parse().map_err(|_| foreign("an account's name"))?,
+            plan: self.plan.parse().map_err(|_| foreign("an account's plan"))?,
+            created_at: time(self.created_at),
+        })
+    }
+}
+
+#[derive(Insertable)]
+#[diesel(table_name = account)]
+pub(crate) struct NewAccountRow<'a> {
+    pub(crate) name: &'a str,
+    pub(crate) plan: &'a str,
+    pub(crate) created_at: i64,
+}
+
+#[derive(Queryable, Selectable)]
+#[diesel(table_name = app_user)]
+pub(crate) struct UserRow {
+    id: i64,
+    account_id: i64,
+    email: String,
+    role: String,
+    created_at: i64,
+    disabled_at: Option<i64>,
+}
+
+impl UserRow {
+    pub(crate) fn into_user(self) -> Result<User> {
+        Ok(User {
+            id: UserId(self.id),
+            account_id: AccountId(self.account_id),
+            email: self.email.parse().map_err(|_| foreign("a user's address"))?,
+            role: self.role.parse().map_err(|()| foreign("a user's role"))?,
+            created_at: time(self.created_at),
+            disabled_at: self.disabled_at.map(time),
+        })
+    }
+}
+
+#[derive(Insertable)]
+#[diesel(table_name = app_user)]
+pub(crate) struct NewUserRow<'a> {
+    pub(crate) account_id: i64,
+    pub(crate) email: &'a str,
+    pub(crate) role: &'a str,
+    pub(crate) created_at: i64,
+}
+
+/// A key without its hash, which nothing needs to read back.
+#[derive(Queryable, Selectable)]
+#[diesel(table_name = api_key)]
+pub(crate) struct ApiKeyRow {
+    pub(crate) id: i64,
+    account_id: i64,
+    pub(crate) window_id: i64,
+    name: String,
+    hint: String,
+    permissions: String,
+    created_at: i64,
+    expires_at: Option<i64>,
+    last_used_at: Option<i64>,
+    revoked_at: Option<i64>,
+}
+
+impl ApiKeyRow {
+    pub(crate) fn into_record(self) -> Result<ApiKeyRecord> {
+        Ok(ApiKeyRecord {
+            id: ApiKeyId(self.id),
+            account_id: AccountId(self.account_id),
+            window_id: QuotaWindowId(self.window_id),
+            name: self.name,
+            hint: KeyHint::from_stored(self.hint),
+            permissions: self.permissions.parse().map_err(|_| foreign("a key's permissions"))?,
+            created_at: time(self.created_at),
+            expires_at: self.expires_at.map(time),
+            last_used_at: self.last_used_at.map(time),
+            revoked_at: self.revoked_at.map(time),
+        })
+    }
+
+    pub(crate) fn into_principal(self, plan: &str) -> Result<KeyPrincipal> {
+        let plan: Plan = plan.parse().map_err(|_| foreign("an account's plan"))?;
+        Ok(KeyPrincipal { key: self.into_record()?, plan })
+    }
+}
+
+#[derive(Insertable)]
+#[diesel(table_name = api_key)]
+pub(crate) struct NewApiKeyRow<'a> {
+    account_id: i64,
+    window_id: i64,
+    hash: &'a [u8],
+    hint: &'a str,
+    name: &'a str,
+    permissions: String,
+    created_at: i64,
+    expires_at: Option<i64>,
+}
+
+impl<'a> NewApiKeyRow<'a> {
+    /// `window_id` 0 stands for the key's own id, which is not known yet.
+    pub(crate) fn new(account_id: AccountId, window_id: i64, key: &'a NewApiKey, now: Timestamp) -> Self {
+        let hash: &KeyHash = &key.hash;
+        Self {
+            account_id: account_id.0,
+            window_id,
+            hash: hash.as_bytes(),
+            hint: key.hint.as_str(),
+            name: &key.name,
+            permissions: key.permissions.to_string(),
+            created_at: now.as_micros(),
+            expires_at: key.expires_at.map(Timestamp::as_micros),
+        }
+    }
+}
+
+#[derive(Queryable, Selectable, Insertable, Clone)]
+#[diesel(table_name = key_usage)]
+pub(crate) struct UsageRow {
+    pub(crate) account_id: i64,
+    pub(crate) key_id: i64,
+    pub(crate) hour: i64,
+    pub(crate) served: i64,
+    pub(crate) refused: i64,
+}
+
+impl UsageRow {
+    pub(crate) fn new(count: &UsageCount) -> Self {
+        let number = |count: u64| i64::try_from(count).unwrap_or(i64::MAX);
+        Self {
+            account_id: count.account_id.0,
+            key_id: count.key_id.0,
+            hour: count.hour.as_micros(),
+            served: number(count.served),
+            refused: number(count.refused),
+        }
+    }
+
+    pub(crate) fn into_count(self) -> UsageCount {
+        UsageCount {
+            account_id: AccountId(self.account_id),
+            key_id: ApiKeyId(self.key_id),
+            hour: time(self.hour),
+            served: self.served.unsigned_abs(),
+            refused: self.refused.unsigned_abs(),
+            last_used_at: time(self.hour),
+        }
+    }
+}
+
+#[derive(Queryable, Selectable, Insertable)]
+#[diesel(table_name = audit)]
+pub(crate) struct AuditRow {
+    account_id: i64,
+    at: i64,
+    id: i64,
+    actor: String,
+    action: String,
+    object: String,
+}
+
+impl AuditRow {
+    pub(crate) fn new<A: Access>(scope: &Scope<A>, action: &str, object: String, now: Timestamp) -> Self {
+        Self::by(scope.account_id(), actor_text(scope), action, object, now)
+    }
+
+    pub(crate) fn by(account_id: AccountId, actor: String, action: &str, object: String, now: Timestamp) -> Self {
+        // Entries of one microsecond are told apart by chance; their order among themselves carries no meaning.
+        let id = i64::from_le_bytes(random_bytes().unwrap_or_default());
+        Self { account_id: account_id.0, at: now.as_micros(), id, actor, action: action.to_owned(), object }
+    }
+
+    pub(crate) fn into_entry(self) -> AuditEntry {
+        AuditEntry { at: time(self.at), actor: self.actor, action: self.action, object: self.object }
+    }
+}
