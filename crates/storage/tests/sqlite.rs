@@ -20,6 +20,18 @@ async fn fresh() -> (Arc<dyn Storage>, TempDir) {
 astranetmon_storage::conformance_tests!(crate::fresh);
 
 #[tokio::test]
+async fn a_file_that_is_served_is_not_migrated() {
+    let (storage, folder) = fresh().await;
+    let settings = SqliteSettings::new(folder.path().join("astranetmon.sqlite"));
+    assert_eq!(SqliteStorage::migrate(&settings).expect("nothing to do"), Vec::<String>::new());
+    let mut connection = SqliteConnection::establish(settings.path.to_str().expect("text")).expect("a file");
+    connection.batch_execute("DELETE FROM __diesel_schema_migrations WHERE version > '20261124'").expect("older");
+    let refused = SqliteStorage::migrate(&settings).expect_err("refused").to_string();
+    assert!(refused.contains("another process is serving"), "{refused}");
+    storage.close().await;
+}
+
+#[tokio::test]
 async fn metrics_of_a_column_a_field_are_packed_by_the_migration() {
     let folder = tempfile::tempdir().expect("a folder");
     let settings = SqliteSettings::new(folder.path().join("astranetmon.sqlite"));

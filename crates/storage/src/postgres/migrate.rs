@@ -17,6 +17,9 @@ const MIGRATIONS: EmbeddedMigrations = embed_migrations!("migrations/postgres");
 /// Held while migrations run. Any number, as long as nobody else uses it.
 const LOCK: i64 = 0x6173_7472_616e_6574;
 
+/// Another process may be migrating, or a reader may hold a table: waited for, but not for ever.
+const SESSION: [(&str, &str); 1] = [("lock_timeout", "10min")];
+
 diesel::table! {
     __diesel_schema_migrations (version) {
         version -> Text,
@@ -34,7 +37,7 @@ fn embedded() -> Result<BTreeSet<String>> {
 
 /// Applies what is missing; the names of what was applied.
 pub(super) async fn migrate(settings: &PostgresSettings) -> Result<Vec<String>> {
-    let endpoint = settings.endpoint()?;
+    let endpoint = settings.endpoint()?.with_session(&SESSION);
     let unreachable = |error: ConnectionError| StorageError::Unavailable {
         context: "connecting to migrate",
         source: Some(Box::new(error)),

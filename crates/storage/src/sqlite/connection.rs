@@ -128,11 +128,13 @@ pub(super) fn check_schema(connection: &mut SqliteConnection) -> Result<(), Stor
     refuse_older(&applied, &embedded)
 }
 
-/// Runs what is missing, under the exclusive lock of the file; the names of what ran.
-pub(super) fn migrate(connection: &mut SqliteConnection) -> Result<Vec<String>, StorageError> {
+/// Runs what is missing, under the exclusive lock of the file; the names of what ran. Refused while another process
+/// serves the file, which would find its tables changed.
+pub(super) fn migrate(connection: &mut SqliteConnection, path: &Path) -> Result<Vec<String>, StorageError> {
     connection.exclusive_transaction(|connection| {
         refuse_newer(&applied(connection)?, &embedded()?)?;
         let pending = connection.pending_migrations(MIGRATIONS).map_err(migration_error)?;
+        let _service = if pending.is_empty() { None } else { Some(lock_for_service(path)?) };
         let names = pending.iter().map(|migration| migration.name().to_string()).collect();
         connection.run_migrations(&pending).map_err(migration_error)?;
         Ok(names)

@@ -73,13 +73,14 @@ impl SqliteStorage {
     /// when several processes do it at once.
     ///
     /// # Errors
-    /// [`StorageError::Unusable`] if the schema is newer than this program.
+    /// [`StorageError::Unusable`] if the schema is newer than this program, or if it is older and another process
+    /// serves the file.
     pub fn migrate(settings: &SqliteSettings) -> Result<Vec<String>> {
         connection::create_file(&settings.path)?;
         connection::give_space_back(&settings.path)?;
         let mut connection = connection::open(&settings.path, Access::Write)?;
         connection::check_version(&mut connection)?;
-        connection::migrate(&mut connection)
+        connection::migrate(&mut connection, &settings.path)
     }
 
     /// Opens a migrated file.

@@ -33,7 +33,7 @@ fn million_rows() -> (tempfile::TempDir, SqliteConnection) {
     let path = folder.path().join("plans.sqlite3");
     connection::create_file(&path).expect("a file");
     let mut connection = connection::open(&path, Access::Write).expect("a database");
-    connection::migrate(&mut connection).expect("a schema");
+    connection::migrate(&mut connection, &path).expect("a schema");
     connection
         .batch_execute(
             "PRAGMA synchronous = OFF;
