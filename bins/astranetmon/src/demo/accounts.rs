@@ -34,47 +34,37 @@ async fn account(storage: &dyn Storage, plan: Plan, founded_at: Timestamp) -> Re
     }
 }
 
-/// The kept keys where all of them work, else new ones; the demonstration's keys before them are revoked.
+/// The kept keys, and a new one in the place of each that does not work any more.
 pub(super) async fn keys(
     storage: &dyn Storage,
     folder: &DemoFolder,
     accounts: &[Account; 3],
     now: Timestamp,
 ) -> Result<DemoKeys, Failure> {
-    if let Some(kept) = folder.keys()?
-        && all_work(storage, accounts, &kept, now).await?
-    {
-        return Ok(kept);
-    }
+    let kept = folder.keys()?;
     let [starter, professional, enterprise] = accounts;
-    let keys = DemoKeys {
-        starter: replace_key(storage, starter, now).await?.reveal().to_owned(),
-        professional: replace_key(storage, professional, now).await?.reveal().to_owned(),
-        enterprise: replace_key(storage, enterprise, now).await?.reveal().to_owned(),
+    let one = async |account: &Account, kept: Option<&String>| match kept {
+        Some(key) if works(storage, account, key, now).await? => Ok(key.clone()),
+        _ => Ok::<_, Failure>(replace_key(storage, account, now).await?.reveal().to_owned()),
     };
-    folder.keep_keys(&keys)?;
+    let keys = DemoKeys {
+        starter: one(starter, kept.as_ref().map(|kept| &kept.starter)).await?,
+        professional: one(professional, kept.as_ref().map(|kept| &kept.professional)).await?,
+        enterprise: one(enterprise, kept.as_ref().map(|kept| &kept.enterprise)).await?,
+    };
+    if kept.as_ref() != Some(&keys) {
+        folder.keep_keys(&keys)?;
+    }
     Ok(keys)
 }
 
-async fn all_work(
-    storage: &dyn Storage,
-    accounts: &[Account; 3],
-    keys: &DemoKeys,
-    now: Timestamp,
-) -> Result<bool, Failure> {
-    for (account, text) in accounts.iter().zip([&keys.starter, &keys.professional, &keys.enterprise]) {
-        let Ok(key) = ApiKey::parse(text) else { return Ok(false) };
-        let found = storage
-            .api_key_find_by_hash(&key.hash())
-            .await
-            .map_err(|error| Failure::caused("the demonstration's keys", &error))?;
-        let works =
-            found.is_some_and(|found| found.key.account_id == account.id && found.key.state(now) == ApiKeyState::Live);
-        if !works {
-            return Ok(false);
-        }
-    }
-    Ok(true)
+async fn works(storage: &dyn Storage, account: &Account, text: &str, now: Timestamp) -> Result<bool, Failure> {
+    let Ok(key) = ApiKey::parse(text) else { return Ok(false) };
+    let found = storage
+        .api_key_find_by_hash(&key.hash())
+        .await
+        .map_err(|error| Failure::caused("the demonstration's keys", &error))?;
+    Ok(found.is_some_and(|found| found.key.account_id == account.id && found.key.state(now) == ApiKeyState::Live))
 }
 
 async fn replace_key(storage: &dyn Storage, account: &Account, now: Timestamp) -> Result<ApiKey, Failure> {
@@ -96,4 +86,34 @@ async fn replace_key(storage: &dyn Storage, account: &Account, now: Timestamp) -
     };
     storage.api_key_create(&scope, &new, now).await?;
     Ok(key)
+}
+
+#[cfg(test)]
+mod tests {
+    use astranetmon_domain::{Clock, SystemClock};
+    use astranetmon_storage::ApiKeyRepository;
+    use astranetmon_storage::sqlite::{SqliteSettings, SqliteStorage};
+
+    use super::*;
+
+    #[tokio::test]
+    async fn keys_are_the_same_at_each_start_but_for_one_that_was_revoked() {
+        let parent = tempfile::tempdir().expect("a folder");
+        let folder = DemoFolder::open(&parent.path().join("demo")).expect("made");
+        let settings = SqliteSettings::new(folder.database_path());
+        SqliteStorage::migrate(&settings).expect("a schema");
+        let storage = SqliteStorage::open(&settings).expect("a database");
+        let now = SystemClock.now();
+        let accounts = accounts(&storage, now).await.expect("accounts");
+        let first = keys(&storage, &folder, &accounts, now).await.expect("keys");
+        assert!(keys(&storage, &folder, &accounts, now).await.expect("keys") == first);
+
+        let scope: Scope<ManageAccount> = Scope::system(accounts[1].id, REASON);
+        let professional = storage.api_key_list(&scope).await.expect("keys")[0].id;
+        storage.api_key_revoke(&scope, professional, now).await.expect("revoked");
+        let later = keys(&storage, &folder, &accounts, now).await.expect("keys");
+        assert!(later.professional != first.professional);
+        assert!((&later.starter, &later.enterprise) == (&first.starter, &first.enterprise));
+        assert!(folder.keys().expect("readable").expect("there") == later);
+    }
 }

@@ -19,7 +19,7 @@ pub(super) struct DemoFolder {
 }
 
 /// The demonstration's keys. Nothing else ever keeps a whole key, so this has no `Debug`.
-#[derive(Deserialize, Serialize)]
+#[derive(Deserialize, PartialEq, Serialize)]
 pub(super) struct DemoKeys {
     pub(super) starter: String,
     pub(super) professional: String,
