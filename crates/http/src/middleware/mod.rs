@@ -1,5 +1,5 @@
 //! What every request goes through, outermost first: [`edge`] (detached from the connection, request id, safety
-//! headers, contract form of errors, access log), then, under `/api`, [`authenticate`] (form, credential, limits).
+//! headers, contract form of errors, access log), then, under `/api`, [`authenticate`] (credential, limits, form).
 
 mod access_log;
 mod authenticate;

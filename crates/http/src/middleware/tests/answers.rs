@@ -90,6 +90,21 @@ async fn every_refusal_has_its_exact_status_headers_and_sentence() {
         ("GET", "/api/v1/openapi.json", Some(bearer(&unknown)), 200, &[], "{}"),
         ("POST", "/api/v1/openapi.json", None, 405, &["allow: GET"], only_get),
         ("GET", "/api/v1/docs/nothing", None, 404, &[], not_found),
+        // Open or not is told by the path as routing decodes it, and what it does not decode is no open path.
+        ("GET", "/api/v1/%6fpenapi.json", None, 200, &[], "{}"),
+        ("GET", "/api/v1/%64ocs/x", None, 404, &[], not_found),
+        ("GET", "/api/v1/docs/..%2fmetrics", None, 404, &[], not_found),
+        ("GET", "/api/v1/docs/../metrics", None, 404, &[], not_found),
+        ("GET", "/api/v1/docs/%2e%2e/metrics", None, 404, &[], not_found),
+        ("GET", "/api/v1/docs%2fx", None, 401, &[CHALLENGE], SEND_A_KEY),
+        ("GET", "/api/v1/docs%252fx", None, 401, &[CHALLENGE], SEND_A_KEY),
+        ("GET", "/api/v1//docs", None, 401, &[CHALLENGE], SEND_A_KEY),
+        ("GET", "/api/v1/./docs", None, 401, &[CHALLENGE], SEND_A_KEY),
+        ("GET", "/api/v1/docs;x", None, 401, &[CHALLENGE], SEND_A_KEY),
+        ("GET", "/api/v1/docs%00", None, 401, &[CHALLENGE], SEND_A_KEY),
+        ("GET", "/api/v1/docs%ff", None, 401, &[CHALLENGE], SEND_A_KEY),
+        ("GET", "/api/v1/%75sage", None, 401, &[CHALLENGE], SEND_A_KEY),
+        ("GET", "/api/v1/%6Detrics", None, 401, &[CHALLENGE], SEND_A_KEY),
         // The credential comes before the form.
         ("GET", long.as_str(), None, 401, &[CHALLENGE], SEND_A_KEY),
         (
@@ -152,6 +167,8 @@ async fn bodies_that_nobody_reads_are_refused_by_size_and_coding() {
         ("content-encoding", "gzip", 415),
         ("content-encoding", "identity, gzip", 415),
     ] {
+        let open = TestRequest::with_uri("/api/v1/openapi.json").insert_header((name, value));
+        assert_eq!(call(&app, open).await.status.as_u16(), status, "{name}: {value}");
         let answer = call(&app, get("/api/v1/metrics", &key).insert_header((name, value))).await;
         assert_eq!(answer.status.as_u16(), status, "{name}: {value}");
         let without_key = TestRequest::with_uri("/api/v1/metrics").insert_header((name, value));
