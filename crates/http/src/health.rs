@@ -61,11 +61,13 @@ async fn healthz() -> HttpResponse {
 pub(crate) struct StorageCheck(Mutex<Option<(Instant, &'static str)>>);
 
 impl StorageCheck {
-    /// Whether storage answers: asked by one caller at a time, and believed for a moment by those behind.
+    /// Whether storage answers: asked by one caller at a time, and believed for a moment by others. However long its
+    /// turn takes to come, a caller believes what was answered while it waited.
     async fn ask(&self, storage: &dyn Storage) -> &'static str {
+        let came_at = Instant::now();
         let mut last = self.0.lock().await;
-        if let Some((asked_at, answer)) = *last
-            && asked_at.elapsed() < BELIEVED_FOR
+        if let Some((answered_at, answer)) = *last
+            && (answered_at >= came_at || answered_at.elapsed() < BELIEVED_FOR)
         {
             return answer;
         }
@@ -109,7 +111,7 @@ mod tests {
     use actix_web::http::Method;
     use actix_web::test::TestRequest;
 
-    use super::BELIEVED_FOR;
+    use super::{BELIEVED_FOR, Instant};
     use crate::test_service::{TestService, call};
 
     #[actix_web::test]
@@ -121,6 +123,21 @@ mod tests {
             assert_eq!(answer.status.as_u16(), 200);
         }
         assert_eq!(service.storage.pings.load(Ordering::SeqCst), 1);
+    }
+
+    #[actix_web::test]
+    async fn an_answer_that_came_while_waiting_is_believed_however_long_the_queue() {
+        let service = TestService::new().await;
+        let app = service.start().await;
+        let mut last = service.state.storage_check.0.lock().await;
+        let (answer, ()) = tokio::join!(call(&app, TestRequest::with_uri("/readyz")), async {
+            tokio::task::yield_now().await;
+            *last = Some((Instant::now(), "too slow"));
+            tokio::time::sleep(BELIEVED_FOR).await;
+            drop(last);
+        });
+        assert_eq!(answer.status.as_u16(), 503);
+        assert_eq!(service.storage.pings.load(Ordering::SeqCst), 0);
     }
 
     #[actix_web::test]
