@@ -71,7 +71,7 @@ mod tests {
     use crate::test_service::{START, TestService};
 
     fn stored(service: &TestService) -> Vec<(u64, u64)> {
-        let counts = service.storage.counts.lock().expect("not poisoned");
+        let counts = service.storage.usage.lock().expect("not poisoned");
         counts.iter().map(|count| (count.served, count.refused)).collect()
     }
 

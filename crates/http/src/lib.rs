@@ -12,8 +12,6 @@ mod encode;
 pub mod endpoints;
 mod error;
 mod extractors;
-#[cfg(test)]
-mod fake_storage;
 mod health;
 mod middleware;
 mod mount;

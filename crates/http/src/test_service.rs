@@ -20,9 +20,9 @@ use rand::SeedableRng;
 use rand::rngs::StdRng;
 use tokio::sync::Notify;
 
-use crate::fake_storage::{Ends, FakeStorage};
 use crate::mount::api_with;
 use crate::quota_extension::CurrentQuota;
+use crate::testing::{Ends, FakeStorage};
 use crate::{ApiSettings, ApiState, Authorized, anything_else, health};
 
 /// 2026-11-23T11:26:40Z

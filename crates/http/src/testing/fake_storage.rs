@@ -1,8 +1,10 @@
+use std::collections::HashMap;
 use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use astranetmon_auth::{
-    Access, ApiKeyRecord, Ingest, KeyHash, KeyLookup, KeyPrincipal, LookupError, ManageAccount, NewApiKey, Operator,
-    OwnKey, ReadAgents, ReadMetrics, ReadSpeedtests, ReadTraceroutes, Scope,
+    Access, ApiKey, ApiKeyRecord, Ingest, KeyHash, KeyLookup, KeyPrincipal, LookupError, ManageAccount, NewApiKey,
+    Operator, OwnKey, PermissionSet, ReadAgents, ReadMetrics, ReadSpeedtests, ReadTraceroutes, Scope,
 };
 use astranetmon_domain::{
     Account, AccountId, AccountName, Agent, AgentFilter, AgentId, ApiKeyId, MetricPosition, MetricSample, PageRequest,
@@ -23,15 +25,28 @@ type Result<T> = std::result::Result<T, StorageError>;
 /// A storage of plain lists, with the order, filters and paging of the real ones. Administration is not in it.
 #[derive(Default)]
 pub(crate) struct FakeStorage {
-    pub(crate) keys: Mutex<Vec<(KeyHash, KeyPrincipal)>>,
-    pub(crate) agents: Mutex<Vec<(AccountId, Agent)>>,
-    pub(crate) metrics: Mutex<Vec<(AccountId, MetricSample)>>,
-    pub(crate) speedtests: Mutex<Vec<(AccountId, Speedtest)>>,
-    pub(crate) traceroutes: Mutex<Vec<(AccountId, Traceroute)>>,
+    keys: Mutex<HashMap<[u8; 32], KeyPrincipal>>,
+    windows: Mutex<HashMap<QuotaWindowId, Window>>,
     pub(crate) usage: Mutex<Vec<UsageCount>>,
-    windows: Mutex<Vec<(QuotaWindowId, Window)>>,
-    /// What every read fails with, if anything.
-    pub(crate) unavailable: Mutex<bool>,
+    pub(crate) agents: Mutex<Vec<(AccountId, Agent)>>,
+    metrics: Mutex<Vec<(AccountId, MetricSample)>>,
+    speedtests: Mutex<Vec<(AccountId, Speedtest)>>,
+    traceroutes: Mutex<Vec<(AccountId, Traceroute)>>,
+    /// Key look-ups so far.
+    pub(crate) lookups: AtomicUsize,
+    /// Pings so far.
+    pub(crate) pings: AtomicUsize,
+    /// Every call fails.
+    pub(crate) away: AtomicBool,
+    /// A ping never comes back.
+    pub(crate) frozen: AtomicBool,
+}
+
+/// How a key ends.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Ends {
+    pub(crate) expires_at: Option<Timestamp>,
+    pub(crate) revoked_at: Option<Timestamp>,
 }
 
 /// The rows of an account behind a place in the order of `key`, how many there are, and whether more remain.
@@ -71,9 +86,28 @@ fn record_key(position: &RecordPosition) -> RecordKey {
 }
 
 impl FakeStorage {
+    /// Keeps a key of account 7 that has a plan window of its own.
+    pub(crate) fn add_key(&self, key: &ApiKey, plan: Plan, permissions: PermissionSet, ends: Ends) {
+        let mut keys = self.keys.lock().expect("not poisoned");
+        let id = i64::try_from(keys.len()).expect("few keys") + 1;
+        let record = ApiKeyRecord {
+            id: ApiKeyId(id),
+            account_id: AccountId(7),
+            window_id: QuotaWindowId(id),
+            name: "test".to_owned(),
+            hint: key.hint(),
+            permissions,
+            created_at: Timestamp::from_seconds(0),
+            expires_at: ends.expires_at,
+            last_used_at: None,
+            revoked_at: ends.revoked_at,
+        };
+        keys.insert(*key.hash().as_bytes(), KeyPrincipal { key: record, plan });
+    }
+
     fn ready(&self) -> Result<()> {
-        let unavailable = *self.unavailable.lock().expect("not poisoned");
-        if unavailable { Err(StorageError::Unavailable { context: "reading", source: None }) } else { Ok(()) }
+        let away = self.away.load(Ordering::SeqCst);
+        if away { Err(StorageError::Unavailable { context: "a secret host name", source: None }) } else { Ok(()) }
     }
 
     fn find<T: Clone, A: Access>(
@@ -101,9 +135,9 @@ fn absent<T>() -> Result<T> {
 #[async_trait]
 impl KeyLookup for FakeStorage {
     async fn api_key_find_by_hash(&self, hash: &KeyHash) -> std::result::Result<Option<KeyPrincipal>, LookupError> {
+        self.lookups.fetch_add(1, Ordering::SeqCst);
         self.ready().map_err(|error| LookupError(Box::new(error)))?;
-        let keys = self.keys.lock().expect("not poisoned");
-        Ok(keys.iter().find(|(known, _)| known == hash).map(|(_, principal)| principal.clone()))
+        Ok(self.keys.lock().expect("not poisoned").get(hash.as_bytes()).cloned())
     }
 }
 
@@ -122,9 +156,7 @@ impl QuotaWindows for FakeStorage {
             return Ok(WindowTake::Refused(window));
         }
         window.used += 1;
-        let mut windows = self.windows.lock().expect("not poisoned");
-        windows.retain(|(id, _)| *id != window_id);
-        windows.push((window_id, window));
+        self.windows.lock().expect("not poisoned").insert(window_id, window);
         Ok(WindowTake::Passed(window))
     }
 
@@ -134,14 +166,16 @@ impl QuotaWindows for FakeStorage {
         window_id: QuotaWindowId,
         now: Timestamp,
     ) -> std::result::Result<Option<Window>, QuotaUnavailable> {
+        self.ready().map_err(|error| QuotaUnavailable(Box::new(error)))?;
         let windows = self.windows.lock().expect("not poisoned");
-        Ok(windows.iter().find(|(id, window)| *id == window_id && now < window.resets_at()).map(|(_, window)| *window))
+        Ok(windows.get(&window_id).copied().filter(|window| now < window.resets_at()))
     }
 }
 
 #[async_trait]
 impl UsageRepository for FakeStorage {
     async fn usage_add(&self, _: &Operator, counts: &[UsageCount]) -> Result<()> {
+        self.ready()?;
         self.usage.lock().expect("not poisoned").extend(counts);
         Ok(())
     }
@@ -334,6 +368,10 @@ impl AuditRepository for FakeStorage {
 #[async_trait]
 impl Maintenance for FakeStorage {
     async fn ping(&self) -> Result<()> {
+        self.pings.fetch_add(1, Ordering::SeqCst);
+        if self.frozen.load(Ordering::SeqCst) {
+            std::future::pending::<()>().await;
+        }
         self.ready()
     }
     async fn shared_secret(&self, _: &Operator, _: &str) -> Result<[u8; 32]> {

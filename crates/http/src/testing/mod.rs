@@ -4,4 +4,4 @@ mod app;
 mod fake_storage;
 
 pub(crate) use app::{TestApi, key_principal};
-pub(crate) use fake_storage::FakeStorage;
+pub(crate) use fake_storage::{Ends, FakeStorage};

@@ -7,8 +7,8 @@ use astranetmon_domain::Plan;
 use rand::SeedableRng;
 use rand::rngs::StdRng;
 
-use crate::fake_storage::Ends;
 use crate::test_service::{START, TestService, call, get};
+use crate::testing::Ends;
 
 /// On every answer of the API.
 const ALWAYS: [&str; 8] = [

@@ -4,8 +4,8 @@ use actix_web::test::TestRequest;
 use astranetmon_auth::PermissionSet;
 use astranetmon_domain::{ApiKeyId, Plan};
 
-use crate::fake_storage::Ends;
 use crate::test_service::{START, TestService, call, get};
+use crate::testing::Ends;
 
 const RATE_HEADERS: [&str; 5] =
     ["ratelimit-policy", "ratelimit", "x-ratelimit-limit", "x-ratelimit-remaining", "x-ratelimit-reset"];
