@@ -1,3 +1,5 @@
+use std::sync::Arc;
+
 use astranetmon_domain::{AccountId, ApiKeyId, Plan, QuotaWindowId, Timestamp, UserId, UserRole};
 
 use crate::{Actor, Forbidden, KeyHash, KeyHint, OwnKey, PermissionSet, ReadPermission, Scope};
@@ -74,11 +76,11 @@ impl ApiKeyRecord {
     }
 }
 
-/// Who is calling.
+/// Who is calling. Cheap to clone.
 #[derive(Clone, Debug)]
 pub enum Principal {
     /// A program with an API key.
-    Key(KeyPrincipal),
+    Key(Arc<KeyPrincipal>),
     /// A person signed in to the dashboard.
     Session(SessionPrincipal),
 }
@@ -106,7 +108,7 @@ pub struct SessionPrincipal {
 impl Principal {
     /// The account it acts for.
     #[must_use]
-    pub const fn account_id(&self) -> AccountId {
+    pub fn account_id(&self) -> AccountId {
         match self {
             Self::Key(principal) => principal.key.account_id,
             Self::Session(principal) => principal.account_id,
@@ -115,7 +117,7 @@ impl Principal {
 
     /// What it may read: a key what it was given, a session everything (every role reads).
     #[must_use]
-    pub const fn permissions(&self) -> PermissionSet {
+    pub fn permissions(&self) -> PermissionSet {
         match self {
             Self::Key(principal) => principal.key.permissions,
             Self::Session(_) => PermissionSet::ALL,
@@ -136,14 +138,14 @@ impl Principal {
 
     /// The scope in which a key looks at itself; `None` for a session.
     #[must_use]
-    pub fn own_key(&self) -> Option<(&KeyPrincipal, Scope<OwnKey>)> {
+    pub fn own_key(&self) -> Option<(&Arc<KeyPrincipal>, Scope<OwnKey>)> {
         match self {
             Self::Key(principal) => Some((principal, Scope::granted(self.account_id(), self.actor()))),
             Self::Session(_) => None,
         }
     }
 
-    const fn actor(&self) -> Actor {
+    fn actor(&self) -> Actor {
         match self {
             Self::Key(principal) => Actor::Key(principal.key.id),
             Self::Session(principal) => Actor::User(principal.user_id),
@@ -174,14 +176,14 @@ mod tests {
     #[test]
     fn a_scope_is_given_for_a_held_permission_only() {
         let permissions = [Permission::ReadAgents].into_iter().collect();
-        let principal = Principal::Key(KeyPrincipal { key: key(permissions), plan: Plan::Starter });
+        let principal = Principal::Key(Arc::new(KeyPrincipal { key: key(permissions), plan: Plan::Starter }));
         assert_eq!(principal.authorize::<ReadAgents>().expect("held").account_id(), AccountId(7));
         assert_eq!(principal.authorize::<ReadMetrics>().err(), Some(Forbidden { missing: Permission::ReadMetrics }));
     }
 
     #[test]
     fn a_key_without_permissions_may_nothing_and_a_session_reads_everything() {
-        let nothing = Principal::Key(KeyPrincipal { key: key(PermissionSet::NONE), plan: Plan::Enterprise });
+        let nothing = Principal::Key(Arc::new(KeyPrincipal { key: key(PermissionSet::NONE), plan: Plan::Enterprise }));
         assert!(nothing.authorize::<ReadAgents>().is_err());
         let session = Principal::Session(SessionPrincipal {
             user_id: UserId(1),

@@ -1,5 +1,4 @@
 use std::future::{Ready, ready};
-use std::sync::Arc;
 
 use actix_web::dev::Payload;
 use actix_web::{FromRequest, HttpMessage, HttpRequest};
@@ -62,8 +61,7 @@ impl<P: ReadPermission> FromRequest for Authorized<P> {
 
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
         // The authentication middleware has put the principal there; without one nobody has authenticated.
-        let principal = request.extensions().get::<Arc<Principal>>().map(Arc::clone);
-        ready(match principal {
+        ready(match request.extensions().get::<Principal>() {
             Some(principal) => principal.authorize::<P>().map(Self).map_err(ApiError::from),
             None => Err(ApiError::Unauthorized { token_sent: false }),
         })

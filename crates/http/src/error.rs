@@ -1,4 +1,5 @@
 use std::fmt;
+use std::sync::Arc;
 
 use actix_web::http::{StatusCode, header};
 use actix_web::{HttpResponse, ResponseError};
@@ -183,9 +184,9 @@ impl From<StorageError> for ApiError {
     }
 }
 
-impl From<LookupError> for ApiError {
-    fn from(error: LookupError) -> Self {
-        tracing::warn!(error = &error as &dyn std::error::Error, "keys cannot be looked up");
+impl From<Arc<LookupError>> for ApiError {
+    fn from(error: Arc<LookupError>) -> Self {
+        tracing::warn!(error = &*error as &dyn std::error::Error, "keys cannot be looked up");
         Self::Unavailable
     }
 }

@@ -11,7 +11,7 @@ use crate::ApiError;
 
 /// The key that the request was made with; to a session, the paths that ask for it do not exist.
 pub(crate) struct OwnKeyPrincipal {
-    pub(crate) principal: KeyPrincipal,
+    pub(crate) principal: Arc<KeyPrincipal>,
     pub(crate) scope: Scope<OwnKey>,
 }
 
@@ -21,10 +21,10 @@ impl FromRequest for OwnKeyPrincipal {
 
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
         let extensions = request.extensions();
-        ready(match extensions.get::<Arc<Principal>>() {
+        ready(match extensions.get::<Principal>() {
             Some(principal) => principal
                 .own_key()
-                .map(|(principal, scope)| Self { principal: principal.clone(), scope })
+                .map(|(principal, scope)| Self { principal: Arc::clone(principal), scope })
                 .ok_or(ApiError::NotFound),
             None => Err(ApiError::Unauthorized { token_sent: false }),
         })

@@ -2,7 +2,6 @@
 
 use std::future::{Ready, ready};
 use std::marker::PhantomData;
-use std::sync::Arc;
 
 use actix_web::dev::Payload;
 use actix_web::http::header::HeaderValue;
@@ -103,7 +102,7 @@ impl WalkOrigin {
     /// # Errors
     /// [`ApiError::BadRequest`] as [`QueryString::parse`] has it.
     pub(crate) fn read(request: &HttpRequest, known: &[Parameter]) -> Result<Self, ApiError> {
-        let principal = request.extensions().get::<Arc<Principal>>().map(|principal| principal.account_id());
+        let principal = request.extensions().get::<Principal>().map(Principal::account_id);
         let account_id = principal.ok_or(ApiError::Unauthorized { token_sent: false })?;
         let query = QueryString::parse(request.query_string(), known)?;
         // The pattern, since one path can be written in several ways.

@@ -1,5 +1,3 @@
-use std::sync::Arc;
-
 use actix_web::HttpMessage;
 use actix_web::HttpResponse;
 use actix_web::body::{BodySize, MessageBody};
@@ -51,7 +49,7 @@ impl AccessLog {
             BodySize::Sized(bytes) => Some(bytes),
             BodySize::Stream => None,
         };
-        let principal = request.and_then(|request| request.extensions().get::<Arc<Principal>>().map(Arc::clone));
+        let principal = request.and_then(|request| request.extensions().get::<Principal>().cloned());
         let key_id = principal.as_ref().and_then(|principal| principal.own_key()).map(|(own, _)| own.key.id.0);
         tracing::info!(
             method = self.method,

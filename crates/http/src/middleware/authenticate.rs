@@ -44,7 +44,7 @@ pub(crate) async fn authenticate(
         Err(refusal) => return Ok(request.error_response(refusal)),
     };
     let admission = admit(&state, &principal, is_free(routed_path(&request))).await;
-    request.extensions_mut().insert(Arc::new(Principal::Key(KeyPrincipal::clone(&principal))));
+    request.extensions_mut().insert(Principal::Key(Arc::clone(&principal)));
     let answer = match admission.refusal {
         Some(refusal) => Ok(request.error_response(refusal)),
         None => {

@@ -57,7 +57,7 @@ impl Answer {
 
 /// A key of an account on the Professional plan; the key's id is the account's.
 pub(crate) fn key_principal(account_id: i64, permissions: PermissionSet) -> Principal {
-    Principal::Key(KeyPrincipal {
+    Principal::Key(Arc::new(KeyPrincipal {
         key: ApiKeyRecord {
             id: ApiKeyId(account_id),
             account_id: AccountId(account_id),
@@ -71,7 +71,7 @@ pub(crate) fn key_principal(account_id: i64, permissions: PermissionSet) -> Prin
             revoked_at: None,
         },
         plan: Plan::Professional,
-    })
+    }))
 }
 
 impl TestApi {
@@ -122,7 +122,7 @@ impl TestApi {
 
     /// A GET by `principal`, or by nobody.
     pub(crate) async fn get(&self, path: &str, principal: Option<&Principal>) -> Answer {
-        let principal = principal.cloned().map(Arc::new);
+        let principal = principal.cloned();
         let quota = CurrentQuota(Some(Quota {
             limit: 1_000,
             remaining: 880,
@@ -132,7 +132,7 @@ impl TestApi {
         let scope = web::scope(PREFIX)
             .wrap_fn(move |request, service| {
                 if let Some(principal) = &principal {
-                    request.extensions_mut().insert(Arc::clone(principal));
+                    request.extensions_mut().insert(principal.clone());
                     request.extensions_mut().insert(quota);
                 }
                 service.call(request)
