@@ -1,10 +1,14 @@
+use std::collections::HashMap;
 use std::hash::Hash;
 use std::net::{IpAddr, Ipv6Addr};
 use std::num::NonZeroU32;
+use std::sync::{PoisonError, RwLock};
+use std::time::{Duration, Instant};
 
 use astranetmon_domain::UserId;
 use governor::clock::{Clock, DefaultClock};
 use governor::{DefaultDirectRateLimiter, DefaultKeyedRateLimiter, Quota, RateLimiter};
+use tokio::sync::{Semaphore, SemaphorePermit};
 
 /// How long to wait before the next try, in whole seconds, at least 1.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -15,6 +19,12 @@ pub struct Wait {
 
 /// Keys that one guard remembers; memory stays bounded however many addresses somebody has.
 const MAX_KEYS: usize = 100_000;
+/// How long an address is suspect after it was refused. Longer than it is refused for, or a flood would be let through
+/// each time that the guard allows one more failure.
+const SUSPECT_FOR: Duration = Duration::from_secs(60);
+/// Look-ups that all suspect addresses together may have under way in this process, and how long one more waits.
+const TURNS: usize = 2;
+const TURN_WITHIN: Duration = Duration::from_secs(1);
 
 struct Guard<K: Hash + Eq + Clone> {
     keyed: DefaultKeyedRateLimiter<K>,
@@ -50,26 +60,65 @@ impl<K: Hash + Eq + Clone> Guard<K> {
 }
 
 /// Failures to authenticate, per address; an IPv6 /64 counts as one address.
-pub struct AddressGuard(Guard<IpAddr>);
+pub struct AddressGuard {
+    failures: Guard<IpAddr>,
+    /// When each suspect address was refused last.
+    refused_at: RwLock<HashMap<IpAddr, Instant>>,
+    turns: Semaphore,
+    turn_within: Duration,
+}
+
+/// A suspect address's turn to have a key looked up; it is the next one's when this is dropped.
+#[derive(Debug)]
+pub struct Turn<'a> {
+    _permit: SemaphorePermit<'a>,
+}
 
 impl AddressGuard {
     /// `per_minute` failures, all of which may come at once.
     #[must_use]
     pub fn new(per_minute: NonZeroU32) -> Self {
-        Self(Guard::new(Quota::per_minute(per_minute)))
+        Self {
+            failures: Guard::new(Quota::per_minute(per_minute)),
+            refused_at: RwLock::default(),
+            turns: Semaphore::new(TURNS),
+            turn_within: TURN_WITHIN,
+        }
     }
 
     /// Counts a failure.
     ///
     /// # Errors
-    /// [`Wait`] if the address has had too many.
+    /// [`Wait`] if the address has had too many; for a minute from then on it is suspect.
     pub fn failure(&self, address: IpAddr) -> Result<(), Wait> {
-        self.0.check(&network(address))
+        let network = network(address);
+        self.failures.check(&network).inspect_err(|_| {
+            let mut refused_at = self.refused_at.write().unwrap_or_else(PoisonError::into_inner);
+            if refused_at.len() < MAX_KEYS || refused_at.contains_key(&network) {
+                refused_at.insert(network, Instant::now());
+            }
+        })
+    }
+
+    /// Whether the address was refused within the last minute. While too many were, every address is suspect.
+    #[must_use]
+    pub fn is_suspect(&self, address: IpAddr) -> bool {
+        let refused_at = self.refused_at.read().unwrap_or_else(PoisonError::into_inner);
+        refused_at.len() >= MAX_KEYS || refused_at.get(&network(address)).is_some_and(|at| at.elapsed() < SUSPECT_FOR)
+    }
+
+    /// A turn to look up a key that a suspect address presents; `None` if none came in time.
+    pub async fn turn(&self) -> Option<Turn<'_>> {
+        let permit = tokio::time::timeout(self.turn_within, self.turns.acquire()).await.ok()?.ok()?;
+        Some(Turn { _permit: permit })
     }
 
     /// Forgets addresses whose failures are over. To be called each minute.
     pub fn sweep(&self) {
-        self.0.sweep();
+        self.failures.sweep();
+        let mut refused_at = self.refused_at.write().unwrap_or_else(PoisonError::into_inner);
+        refused_at.retain(|_, at| at.elapsed() < SUSPECT_FOR);
+        refused_at.shrink_to_fit();
     }
 }
 
@@ -123,6 +172,33 @@ mod tests {
         }
         assert!(guard.failure(address("192.0.2.1")).is_err());
         assert_eq!(guard.failure(address("192.0.2.2")), Ok(()));
+    }
+
+    #[test]
+    fn an_address_is_suspect_for_a_minute_after_it_was_refused() {
+        let guard = AddressGuard::new(NonZeroU32::MIN);
+        let [one, same, other] = ["2001:db8::1", "2001:db8::2", "192.0.2.1"].map(|text| text.parse().expect("address"));
+        assert_eq!(guard.failure(one), Ok(()));
+        assert!(!guard.is_suspect(one));
+        assert!(guard.failure(one).is_err());
+        assert!(guard.is_suspect(one) && guard.is_suspect(same) && !guard.is_suspect(other));
+        guard.sweep();
+        assert!(guard.is_suspect(one));
+        let a_minute_ago = Instant::now() - SUSPECT_FOR;
+        guard.refused_at.write().expect("not poisoned").insert(network(one), a_minute_ago);
+        assert!(!guard.is_suspect(one));
+        guard.sweep();
+        assert!(guard.refused_at.read().expect("not poisoned").is_empty());
+    }
+
+    #[tokio::test]
+    async fn suspect_addresses_share_their_turns_and_wait_for_a_moment() {
+        let guard = AddressGuard { turn_within: Duration::from_millis(20), ..AddressGuard::new(NonZeroU32::MIN) };
+        let first = guard.turn().await.expect("free");
+        let _second = guard.turn().await.expect("free");
+        assert!(guard.turn().await.is_none());
+        let (third, ()) = tokio::join!(guard.turn(), async { drop(first) });
+        assert!(third.is_some());
     }
 
     #[test]

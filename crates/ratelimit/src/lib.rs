@@ -11,6 +11,6 @@ mod plan;
 mod usage;
 
 pub use concurrency::{ConcurrencyGuard, InFlight};
-pub use guard::{AddressGuard, SessionGuard, Wait};
+pub use guard::{AddressGuard, SessionGuard, Turn, Wait};
 pub use plan::{PlanLimiter, Quota, QuotaUnavailable, QuotaWindows, Window, WindowTake};
 pub use usage::{UsageCount, UsageRecorder};

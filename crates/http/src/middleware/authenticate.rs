@@ -8,7 +8,7 @@ use actix_web::middleware::Next;
 use actix_web::{Error, HttpMessage, web};
 use astranetmon_auth::{AuthError, KeyPrincipal, Principal};
 use astranetmon_domain::Plan;
-use astranetmon_ratelimit::{InFlight, Quota};
+use astranetmon_ratelimit::{InFlight, Quota, Turn};
 
 use crate::ApiError;
 use crate::client_address::client_address;
@@ -88,30 +88,46 @@ async fn behind_the_door(request: ServiceRequest, next: &Next<BoxBody>) -> Resul
 
 /// Who is calling. A bearer token decides alone, even beside a good session.
 async fn identify(state: &ApiState, request: &ServiceRequest) -> Result<Arc<KeyPrincipal>, ApiError> {
+    // Callers without an address (a Unix socket) share one.
+    let peer = request.peer_addr().map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |peer| peer.ip());
+    let address = client_address(peer, request.headers(), &state.settings.trusted_proxies);
     let failed = match Credential::of(request.headers()) {
         // A dashboard session is looked up here, from its cookie, and passes `session_guard` instead of `admit`.
         Credential::Absent => return Err(ApiError::Unauthorized { token_sent: false }),
         Credential::NoToken => ApiError::Unauthorized { token_sent: false },
         Credential::Malformed => ApiError::Unauthorized { token_sent: true },
-        Credential::Bearer(token) => match state.authenticator.authenticate(token, state.clock.now()).await {
-            Ok(principal) => return Ok(principal),
-            Err(AuthError::Unavailable(error)) => return Err(error.into()),
-            Err(AuthError::Malformed | AuthError::Unknown | AuthError::Expired | AuthError::Revoked) => {
-                ApiError::Unauthorized { token_sent: true }
+        Credential::Bearer(token) => {
+            let _turn = turn_to_look_up(state, token, address).await?;
+            match state.authenticator.authenticate(token, state.clock.now()).await {
+                Ok(principal) => return Ok(principal),
+                Err(AuthError::Unavailable(error)) => return Err(error.into()),
+                Err(AuthError::Malformed | AuthError::Unknown | AuthError::Expired | AuthError::Revoked) => {
+                    ApiError::Unauthorized { token_sent: true }
+                }
             }
-        },
+        }
     };
-    // Callers without an address (a Unix socket) share one.
-    let peer = request.peer_addr().map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |peer| peer.ip());
-    let address = client_address(peer, request.headers(), &state.settings.trusted_proxies);
     Err(match state.address_guard.failure(address) {
         Ok(()) => failed,
-        Err(wait) => ApiError::TooManyRequests {
-            message: "Too many failed authentications from this address: wait for the seconds in Retry-After, \
-                      then send a valid API key as Authorization: Bearer astra_…",
-            retry_after: wait.seconds,
-        },
+        Err(wait) => too_many_failures(wait.seconds),
     })
+}
+
+/// Made-up keys from an address that keeps failing get to storage a few at a time. A key that was found before passes
+/// at once: no address stands in its way.
+async fn turn_to_look_up<'a>(state: &'a ApiState, token: &str, address: IpAddr) -> Result<Option<Turn<'a>>, ApiError> {
+    if !state.address_guard.is_suspect(address) || !state.authenticator.is_stranger(token) {
+        return Ok(None);
+    }
+    state.address_guard.turn().await.map(Some).ok_or_else(|| too_many_failures(1))
+}
+
+const fn too_many_failures(retry_after: u32) -> ApiError {
+    ApiError::TooManyRequests {
+        message: "Too many failed authentications from this address: wait for the seconds in Retry-After, then send a \
+                  valid API key as Authorization: Bearer astra_…",
+        retry_after,
+    }
 }
 
 /// What the limits say of a request.

@@ -38,7 +38,7 @@ pub(crate) struct FakeStorage {
     pub(crate) pings: AtomicUsize,
     /// Every call fails.
     pub(crate) away: AtomicBool,
-    /// A ping never comes back.
+    /// Neither a ping nor the look-up of a key that does not exist ever comes back.
     pub(crate) frozen: AtomicBool,
 }
 
@@ -137,7 +137,11 @@ impl KeyLookup for FakeStorage {
     async fn api_key_find_by_hash(&self, hash: &KeyHash) -> std::result::Result<Option<KeyPrincipal>, LookupError> {
         self.lookups.fetch_add(1, Ordering::SeqCst);
         self.ready().map_err(|error| LookupError(Box::new(error)))?;
-        Ok(self.keys.lock().expect("not poisoned").get(hash.as_bytes()).cloned())
+        let found = self.keys.lock().expect("not poisoned").get(hash.as_bytes()).cloned();
+        if found.is_none() && self.frozen.load(Ordering::SeqCst) {
+            std::future::pending::<()>().await;
+        }
+        Ok(found)
     }
 }
 

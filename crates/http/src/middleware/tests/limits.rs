@@ -1,8 +1,12 @@
 use std::sync::atomic::Ordering;
 
 use actix_web::test::TestRequest;
-use astranetmon_auth::PermissionSet;
+use astranetmon_auth::{ApiKey, PermissionSet};
 use astranetmon_domain::{ApiKeyId, Plan};
+use futures_util::StreamExt;
+use futures_util::stream::FuturesUnordered;
+use rand::SeedableRng;
+use rand::rngs::StdRng;
 
 use crate::test_service::{START, TestService, call, get};
 use crate::testing::Ends;
@@ -191,4 +195,34 @@ async fn an_address_that_fails_too_often_is_told_to_wait_but_its_good_keys_pass(
     ] {
         assert_eq!(call(&app, request).await.status.as_u16(), status);
     }
+}
+
+#[actix_web::test]
+async fn made_up_keys_of_an_address_that_fails_too_often_reach_storage_two_at_a_time() {
+    let service = TestService::new().await;
+    let key = service.starter_key();
+    let app = service.start().await;
+    let ask = async |key: &str, address: &str| {
+        let request = get("/api/v1/metrics", key).peer_addr(address.parse().expect("address"));
+        call(&app, request).await
+    };
+    assert_eq!(ask(&key, "192.0.2.9:1").await.status.as_u16(), 200);
+    for _ in 0..4 {
+        ask("astra_wrong", "192.0.2.1:1").await;
+    }
+    let made_up: Vec<_> =
+        (10..16).map(|number| ApiKey::generate(&mut StdRng::seed_from_u64(number)).reveal().to_owned()).collect();
+    service.storage.frozen.store(true, Ordering::SeqCst);
+    let mut flood: FuturesUnordered<_> = made_up[..5].iter().map(|key| ask(key, "192.0.2.1:2")).collect();
+    for _ in 0..3 {
+        let refused = flood.next().await.expect("more");
+        assert_eq!((refused.status.as_u16(), refused.header("retry-after")), (429, Some("1")));
+        assert!(refused.body.starts_with("{\"error\":\"Too many failed authentications from this address: "));
+        assert_eq!(service.storage.lookups.load(Ordering::SeqCst), 1 + 2);
+    }
+    // A key that is known here needs no turn, though it is looked up anew by now, and another address neither.
+    assert_eq!(ask(&key, "192.0.2.1:3").await.status.as_u16(), 200);
+    assert_eq!(service.storage.lookups.load(Ordering::SeqCst), 1 + 2 + 1);
+    service.storage.frozen.store(false, Ordering::SeqCst);
+    assert_eq!(ask(&made_up[5], "192.0.2.2:1").await.status.as_u16(), 401);
 }
