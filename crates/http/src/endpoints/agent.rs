@@ -27,5 +27,5 @@ pub(crate) async fn agent(
 ) -> Result<HttpResponse, ApiError> {
     let id = AgentId::parse(request.match_info().query("id")).map_err(|_| ApiError::NotFound)?;
     let agent = state.storage.agent_find(authorized.scope(), &id).await?.ok_or(ApiError::NotFound)?;
-    Ok(json_response(&AgentRecord::new(agent, state.clock.now()), None))
+    Ok(json_response(&AgentRecord::new(&agent, state.clock.now()), None))
 }

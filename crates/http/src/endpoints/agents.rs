@@ -5,7 +5,7 @@ use actix_web::{FromRequest, HttpRequest, HttpResponse, get};
 use std::future::{Ready, ready};
 
 use astranetmon_auth::ReadAgents;
-use astranetmon_domain::{Limit, TimeRange};
+use astranetmon_domain::{Agent, Limit, TimeRange};
 use utoipa::IntoParams;
 use utoipa::openapi::path::{Parameter, ParameterIn};
 
@@ -35,8 +35,8 @@ impl AgentListQuery {
         Ok(Self { limit, after: cursor.map(|cursor| cursor.after), origin })
     }
 
-    fn link_behind(&self, last: &AgentRecord, state: &ApiState) -> Option<HeaderValue> {
-        let after = AgentPosition { hostname: last.hostname.clone(), id: last.id.clone() };
+    fn link_behind(&self, last: &Agent, state: &ApiState) -> Option<HeaderValue> {
+        let after = AgentPosition { hostname: last.facts.hostname.clone(), id: last.id.clone() };
         self.origin.link(&Cursor { range: TimeRange::ALL, after }, state)
     }
 }
@@ -76,7 +76,7 @@ pub(crate) async fn agents(
     let after = query.after.as_ref().map(|after| (after.hostname.as_str(), &after.id));
     let page = state.storage.agent_page(authorized.scope(), after, query.limit.map(Limit::rows)).await?;
     let now = state.clock.now();
-    let agents: Vec<_> = page.agents.iter().cloned().map(|agent| AgentRecord::new(agent, now)).collect();
-    let link = agents.last().filter(|_| page.more).and_then(|last| query.link_behind(last, &state));
+    let agents: Vec<_> = page.agents.iter().map(|agent| AgentRecord::new(agent, now)).collect();
+    let link = page.agents.last().filter(|_| page.more).and_then(|last| query.link_behind(last, &state));
     Ok(json_response(&AgentList { agents, total: page.total }, link))
 }
