@@ -109,25 +109,21 @@ async fn identify(state: &ApiState, request: &ServiceRequest) -> Result<Arc<KeyP
     };
     Err(match state.address_guard.failure(address) {
         Ok(()) => failed,
-        Err(wait) => too_many_failures(wait.seconds),
+        Err(wait) => ApiError::TooManyRequests {
+            message: "Too many failed authentications from this address: wait for the seconds in Retry-After, \
+                      then send a valid API key as Authorization: Bearer astra_…",
+            retry_after: wait.seconds,
+        },
     })
 }
 
 /// Made-up keys from an address that keeps failing get to storage a few at a time. A key that was found before passes
-/// at once: no address stands in its way.
+/// at once, and a good one that was not waits for its turn: no address is a reason to refuse it.
 async fn turn_to_look_up<'a>(state: &'a ApiState, token: &str, address: IpAddr) -> Result<Option<Turn<'a>>, ApiError> {
     if !state.address_guard.is_suspect(address) || !state.authenticator.is_stranger(token) {
         return Ok(None);
     }
-    state.address_guard.turn().await.map(Some).ok_or_else(|| too_many_failures(1))
-}
-
-const fn too_many_failures(retry_after: u32) -> ApiError {
-    ApiError::TooManyRequests {
-        message: "Too many failed authentications from this address: wait for the seconds in Retry-After, then send a \
-                  valid API key as Authorization: Bearer astra_…",
-        retry_after,
-    }
+    state.address_guard.turn().await.map(Some).ok_or(ApiError::Unavailable)
 }
 
 /// What the limits say of a request.
