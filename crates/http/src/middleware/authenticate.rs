@@ -15,6 +15,7 @@ use crate::client_address::client_address;
 use crate::endpoints;
 use crate::middleware::credential::Credential;
 use crate::middleware::detached::caught;
+use crate::middleware::held_place::held;
 use crate::middleware::{RequestId, quota_headers, request_form};
 use crate::quota_extension::CurrentQuota;
 use crate::state::ApiState;
@@ -52,6 +53,10 @@ pub(crate) async fn authenticate(
             behind_the_door(request, &next).await
         }
     };
+    let answer = match (answer, admission.place) {
+        (Ok(response), Some(place)) => Ok(held_answer(response, place)),
+        (answer, _) => answer,
+    };
     let Some(quota) = admission.quota else { return answer };
     let now = state.clock.now();
     match answer {
@@ -67,6 +72,11 @@ pub(crate) async fn authenticate(
             Err(error)
         }
     }
+}
+
+fn held_answer(answer: ServiceResponse, place: InFlight) -> ServiceResponse {
+    let (request, response) = answer.into_parts();
+    ServiceResponse::new(request, held(response, place))
 }
 
 async fn behind_the_door(request: ServiceRequest, next: &Next<BoxBody>) -> Result<ServiceResponse, Error> {
@@ -131,8 +141,8 @@ struct Admission {
     /// Why it goes no further.
     refusal: Option<ApiError>,
     quota: Option<Quota>,
-    /// Holds the request's place until its answer is made.
-    _place: Option<InFlight>,
+    /// The request's place, until its answer is sent.
+    place: Option<InFlight>,
 }
 
 async fn admit(state: &ApiState, principal: &KeyPrincipal, free: bool) -> Admission {
@@ -144,7 +154,7 @@ async fn admit(state: &ApiState, principal: &KeyPrincipal, free: bool) -> Admiss
         };
         // Nothing is taken, and the refusal stands whether or not the headers can be told.
         let quota = state.plan_limiter.peek(principal, state.clock.now()).await.ok().flatten();
-        return Admission { refusal: Some(refusal), quota, _place: None };
+        return Admission { refusal: Some(refusal), quota, place: None };
     };
     let now = state.clock.now();
     let decision = if free {
@@ -154,7 +164,7 @@ async fn admit(state: &ApiState, principal: &KeyPrincipal, free: bool) -> Admiss
     };
     let quota = match decision {
         Ok(quota) => quota,
-        Err(error) => return Admission { refusal: Some(error.into()), quota: None, _place: None },
+        Err(error) => return Admission { refusal: Some(error.into()), quota: None, place: None },
     };
     let spent = quota.filter(|quota| quota.refused);
     if !free {
@@ -164,7 +174,7 @@ async fn admit(state: &ApiState, principal: &KeyPrincipal, free: bool) -> Admiss
         message: spent_message(principal.plan),
         retry_after: quota.seconds_to_reset(now),
     });
-    Admission { refusal, quota, _place: Some(place) }
+    Admission { refusal, quota, place: Some(place) }
 }
 
 const fn spent_message(plan: Plan) -> &'static str {

@@ -7,6 +7,7 @@ mod contract_form;
 mod credential;
 mod detached;
 mod edge;
+mod held_place;
 mod quota_headers;
 mod request_form;
 mod request_id;
