@@ -1,9 +1,9 @@
 use std::fmt;
 
 use rand::{CryptoRng, RngExt};
-use sha2::{Digest, Sha256};
-use subtle::ConstantTimeEq;
 use zeroize::Zeroizing;
+
+use crate::KeyHash;
 
 const ALPHABET: &[u8; 62] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
 const PREFIX: &str = "astra_";
@@ -57,7 +57,7 @@ impl ApiKey {
     /// What storage keeps.
     #[must_use]
     pub fn hash(&self) -> KeyHash {
-        KeyHash(Sha256::digest(self.0.as_bytes()).into())
+        KeyHash::of(&self.0)
     }
 
     /// What a person may be shown of it later: its first four random characters.
@@ -81,40 +81,6 @@ fn checksum(text: &[u8]) -> [u8; CHECKSUM_LENGTH] {
         rest /= ALPHABET.len();
     }
     digits
-}
-
-/// SHA-256 of an API key: the only form that storage can take. A plain hash is enough for 178 random bits
-/// (OWASP ASVS 5.0 §6.5.2).
-#[derive(Clone, Copy)]
-pub struct KeyHash([u8; 32]);
-
-impl KeyHash {
-    /// From storage.
-    #[must_use]
-    pub const fn from_bytes(bytes: [u8; 32]) -> Self {
-        Self(bytes)
-    }
-
-    /// For storage.
-    #[must_use]
-    pub const fn as_bytes(&self) -> &[u8; 32] {
-        &self.0
-    }
-}
-
-/// In constant time.
-impl PartialEq for KeyHash {
-    fn eq(&self, other: &Self) -> bool {
-        self.0.ct_eq(&other.0).into()
-    }
-}
-
-impl Eq for KeyHash {}
-
-impl fmt::Debug for KeyHash {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("KeyHash(…)")
-    }
 }
 
 /// The first four random characters of a key, by which its owner tells keys apart.

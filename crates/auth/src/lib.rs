@@ -7,15 +7,21 @@
 
 mod api_key;
 mod authenticate;
+mod password;
 mod permission;
 mod principal;
 mod scope;
+mod secret_hash;
+mod session;
 
-pub use api_key::{ApiKey, KeyHash, KeyHint, MalformedKey};
+pub use api_key::{ApiKey, KeyHint, MalformedKey};
 pub use authenticate::{AuthError, Authenticator, KeyLookup, LookupError};
+pub use password::{HashError, Password, PasswordHash, UnfitPassword};
 pub use permission::{Permission, PermissionSet, UnknownPermission};
 pub use principal::{ApiKeyRecord, ApiKeyState, KeyPrincipal, NewApiKey, Principal, SessionPrincipal};
 pub use scope::{
-    Access, Actor, Forbidden, Ingest, ManageAccount, Operator, OwnKey, ReadAgents, ReadMetrics, ReadPermission,
-    ReadSpeedtests, ReadTraceroutes, Scope,
+    Access, Actor, Forbidden, Ingest, ManageAccount, Operator, OwnKey, OwnUser, ReadAgents, ReadMetrics,
+    ReadPermission, ReadSpeedtests, ReadTraceroutes, Scope,
 };
+pub use secret_hash::{KeyHash, SessionHash};
+pub use session::{MalformedToken, NewSession, SessionLookup, SessionRecord, SessionToken};

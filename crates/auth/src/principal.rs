@@ -2,7 +2,7 @@ use std::sync::Arc;
 
 use astranetmon_domain::{AccountId, ApiKeyId, Plan, QuotaWindowId, Timestamp, UserId, UserRole};
 
-use crate::{Actor, Forbidden, KeyHash, KeyHint, OwnKey, PermissionSet, ReadPermission, Scope};
+use crate::{Actor, Forbidden, KeyHash, KeyHint, OwnKey, OwnUser, PermissionSet, ReadPermission, Scope};
 
 /// What storage needs to keep a new key.
 #[derive(Clone, Debug)]
@@ -145,6 +145,15 @@ impl Principal {
         }
     }
 
+    /// The scope in which a person looks after themselves; `None` for a key.
+    #[must_use]
+    pub fn own_user(&self) -> Option<(&SessionPrincipal, Scope<OwnUser>)> {
+        match self {
+            Self::Key(_) => None,
+            Self::Session(principal) => Some((principal, Scope::granted(self.account_id(), self.actor()))),
+        }
+    }
+
     fn actor(&self) -> Actor {
         match self {
             Self::Key(principal) => Actor::Key(principal.key.id),
@@ -191,7 +200,8 @@ mod tests {
             role: UserRole::Viewer,
         });
         assert!(session.authorize::<ReadMetrics>().is_ok());
-        assert!(session.own_key().is_none());
+        assert!(session.own_key().is_none() && nothing.own_user().is_none());
+        assert_eq!(session.own_user().expect("a person").1.actor(), Actor::User(UserId(1)));
     }
 
     #[test]

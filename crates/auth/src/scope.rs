@@ -41,6 +41,8 @@ accesses! {
     ReadTraceroutes = ReadTraceroutes;
     /// A key looking at itself: its facts and its use.
     OwnKey;
+    /// A person looking after themselves: sessions.
+    OwnUser;
     /// Writing agents and what they measured.
     Ingest;
     /// Managing an account: plan, keys, users, audit log.

@@ -29,6 +29,8 @@ number_id! {
     AccountId;
     /// A person who signs in. Given by the database.
     UserId;
+    /// A signed-in browser. Given by the database; not a secret.
+    SessionId;
     /// An API key. Given by the database; not a secret.
     ApiKeyId;
     /// A plan window. A rolled key's successor shares the window of the key it replaces.

@@ -19,7 +19,9 @@ mod traceroute;
 pub use account::{Account, AccountName, InvalidAccountName, InvalidEmail, User, UserEmail, UserRole};
 pub use agent::{Agent, AgentFacts, AgentStatus};
 pub use clock::{Clock, ManualClock, SystemClock};
-pub use id::{AccountId, AgentId, ApiKeyId, InvalidAgentId, QuotaWindowId, SpeedtestId, TracerouteId, UserId};
+pub use id::{
+    AccountId, AgentId, ApiKeyId, InvalidAgentId, QuotaWindowId, SessionId, SpeedtestId, TracerouteId, UserId,
+};
 pub use metric::{METRIC_FIELDS, MetricColumns, MetricField, MetricFieldKind, MetricSample, NULL, to_fixed};
 pub use page::{AgentFilter, InvalidLimit, Limit, MetricPosition, PageRequest, RecordFilter, RecordPosition};
 pub use plan::{Plan, UnknownPlan};

@@ -27,6 +27,6 @@ pub mod testing;
 pub use error::StorageError;
 pub use repository::{
     AccountRepository, AgentPage, AgentRepository, ApiKeyRepository, Appended, AuditEntry, AuditRepository,
-    Maintenance, MetricPage, MetricRepository, NewAgent, NewUser, RecordPage, SpeedtestRepository, Storage,
-    TracerouteRepository, UsageRepository, UserRepository,
+    Maintenance, MetricPage, MetricRepository, NewAgent, NewUser, RecordPage, SessionRepository, SpeedtestRepository,
+    Storage, TracerouteRepository, UsageRepository, UserRepository,
 };

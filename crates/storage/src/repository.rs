@@ -2,13 +2,13 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use astranetmon_auth::{
-    Access, ApiKeyRecord, Ingest, KeyLookup, ManageAccount, NewApiKey, Operator, OwnKey, ReadAgents, ReadMetrics,
-    ReadSpeedtests, ReadTraceroutes, Scope,
+    Access, ApiKeyRecord, Ingest, KeyLookup, ManageAccount, NewApiKey, NewSession, Operator, OwnKey, OwnUser,
+    PasswordHash, ReadAgents, ReadMetrics, ReadSpeedtests, ReadTraceroutes, Scope, SessionLookup, SessionRecord,
 };
 use astranetmon_domain::{
     Account, AccountName, Agent, AgentFacts, AgentId, ApiKeyId, MetricColumns, MetricPosition, MetricSample,
-    PageRequest, Plan, RecordFilter, RecordPosition, Speedtest, SpeedtestId, Timestamp, Traceroute, TracerouteId, User,
-    UserEmail, UserRole,
+    PageRequest, Plan, RecordFilter, RecordPosition, SessionId, Speedtest, SpeedtestId, Timestamp, Traceroute,
+    TracerouteId, User, UserEmail, UserId, UserRole,
 };
 use astranetmon_ratelimit::{QuotaWindows, UsageCount};
 use async_trait::async_trait;
@@ -70,6 +70,59 @@ pub trait UserRepository: Send + Sync {
 
     /// The person with that address, in whatever account.
     async fn user_find_by_email(&self, operator: &Operator, email: &UserEmail) -> Result<Option<User>>;
+
+    /// The person with that address, disabled or not, and the hash of the password, if there is one yet.
+    async fn user_find_to_sign_in(
+        &self,
+        operator: &Operator,
+        email: &UserEmail,
+    ) -> Result<Option<(User, Option<PasswordHash>)>>;
+
+    /// Gives a person a password and ends all of their sessions; `None` if there is no such person in the account.
+    /// Audited.
+    async fn user_set_password(
+        &self,
+        scope: &Scope<ManageAccount>,
+        id: UserId,
+        hash: &PasswordHash,
+        now: Timestamp,
+    ) -> Result<Option<User>>;
+
+    /// Keeps a person from signing in and ends all of their sessions, or lets them sign in again; disabling twice keeps
+    /// the first time. `None` if there is no such person in the account. Audited.
+    async fn user_set_disabled(
+        &self,
+        scope: &Scope<ManageAccount>,
+        id: UserId,
+        disabled: bool,
+        now: Timestamp,
+    ) -> Result<Option<User>>;
+}
+
+/// Signed-in browsers. Finding one by its hash is [`SessionLookup`], a supertrait of [`Storage`].
+#[async_trait]
+pub trait SessionRepository: Send + Sync {
+    /// Begins a session; `None` if there is no such person, or if the person is disabled. Audited.
+    async fn session_create(
+        &self,
+        operator: &Operator,
+        session: &NewSession,
+        now: Timestamp,
+    ) -> Result<Option<SessionRecord>>;
+
+    /// A person's sessions that have not ended by themselves, newest first.
+    async fn session_list(&self, scope: &Scope<OwnUser>, user_id: UserId, now: Timestamp)
+    -> Result<Vec<SessionRecord>>;
+
+    /// Ends a session of that person for good; whether there was one. Audited.
+    async fn session_end(&self, scope: &Scope<OwnUser>, user_id: UserId, id: SessionId, now: Timestamp)
+    -> Result<bool>;
+
+    /// Moves a session's last request forward to `seen_at`, never back.
+    async fn session_seen(&self, operator: &Operator, id: SessionId, seen_at: Timestamp) -> Result<()>;
+
+    /// Forgets sessions that had ended by themselves at the time `now`; how many.
+    async fn session_sweep(&self, operator: &Operator, now: Timestamp) -> Result<u64>;
 }
 
 /// API keys. Finding one by its hash is [`KeyLookup`], a supertrait of [`Storage`].
@@ -351,6 +404,8 @@ pub trait Maintenance: Send + Sync {
 pub trait Storage:
     AccountRepository
     + UserRepository
+    + SessionRepository
+    + SessionLookup
     + ApiKeyRepository
     + KeyLookup
     + QuotaWindows
@@ -367,6 +422,8 @@ pub trait Storage:
 impl<T> Storage for T where
     T: AccountRepository
         + UserRepository
+        + SessionRepository
+        + SessionLookup
         + ApiKeyRepository
         + KeyLookup
         + QuotaWindows

@@ -25,6 +25,19 @@ diesel::table! {
 }
 
 diesel::table! {
+    session (id) {
+        id -> BigInt,
+        hash -> Binary,
+        account_id -> BigInt,
+        user_id -> BigInt,
+        created_at -> BigInt,
+        last_seen_at -> BigInt,
+        address -> Nullable<Text>,
+        user_agent -> Nullable<Text>,
+    }
+}
+
+diesel::table! {
     api_key (id) {
         id -> BigInt,
         account_id -> BigInt,
@@ -179,4 +192,6 @@ diesel::table! {
 }
 
 diesel::joinable!(api_key -> account (account_id));
+diesel::joinable!(session -> app_user (user_id));
 diesel::allow_tables_to_appear_in_same_query!(account, api_key);
+diesel::allow_tables_to_appear_in_same_query!(app_user, session);

@@ -45,7 +45,10 @@ async fn five_processes_migrate_at_once_and_one_does_the_work() {
     for migrating in migrating {
         names.extend(migrating.await.expect("no panic"));
     }
-    assert_eq!(names, ["2026-11-23-120000_foundation", "2026-11-25-060000_packed_metrics"]);
+    assert_eq!(
+        names,
+        ["2026-11-23-120000_foundation", "2026-11-25-060000_packed_metrics", "2026-11-25-070000_sessions"]
+    );
     PostgresStorage::connect(&settings).await.expect("connected");
 }
 
@@ -66,7 +69,10 @@ async fn metrics_of_a_column_a_field_are_packed_by_the_migration() {
     );
     client.batch_execute(&partition).await.expect("rows");
     let settings = PostgresSettings::new(database.url());
-    assert_eq!(PostgresStorage::migrate(&settings).await.expect("migrated"), ["2026-11-25-060000_packed_metrics"]);
+    assert_eq!(
+        PostgresStorage::migrate(&settings).await.expect("migrated"),
+        ["2026-11-25-060000_packed_metrics", "2026-11-25-070000_sessions"]
+    );
     let storage: Arc<dyn Storage> = Arc::new(PostgresStorage::connect(&settings).await.expect("connected"));
     unpacked::check(storage).await;
 }

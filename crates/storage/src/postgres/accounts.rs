@@ -1,14 +1,14 @@
 use astranetmon_auth::{ManageAccount, Operator, Scope};
-use astranetmon_domain::{Account, AccountName, Plan, Timestamp, User, UserEmail};
+use astranetmon_domain::{Account, AccountName, Plan, Timestamp};
 use async_trait::async_trait;
 use diesel::prelude::*;
 use diesel_async::{AsyncConnection, AsyncPgConnection, RunQueryDsl};
 
 use super::failure::Failure;
 use super::{PostgresStorage, Result};
-use crate::repository::{AccountRepository, AuditRepository, NewUser, UserRepository};
-use crate::rows::{AccountRow, AuditRow, NewAccountRow, NewUserRow, UserRow};
-use crate::schema::{account, app_user, audit};
+use crate::repository::{AccountRepository, AuditRepository};
+use crate::rows::{AccountRow, AuditRow, NewAccountRow};
+use crate::schema::{account, audit};
 use crate::{AuditEntry, StorageError};
 
 pub(super) async fn record_audit(
@@ -20,7 +20,7 @@ pub(super) async fn record_audit(
 }
 
 /// Turns a broken uniqueness into [`StorageError::Exists`].
-fn exists(error: diesel::result::Error, what: &'static str) -> Failure {
+pub(super) fn exists(error: diesel::result::Error, what: &'static str) -> Failure {
     let failure = Failure::from(error);
     if failure.is_duplicate() { StorageError::Exists { what }.into() } else { failure }
 }
@@ -102,58 +102,6 @@ impl AccountRepository for PostgresStorage {
             })
             .await?;
         row.map(AccountRow::into_account).transpose()
-    }
-}
-
-#[async_trait]
-impl UserRepository for PostgresStorage {
-    async fn user_create(&self, scope: &Scope<ManageAccount>, user: &NewUser, now: Timestamp) -> Result<User> {
-        let row = NewUserRow {
-            account_id: scope.account_id().0,
-            email: user.email.as_str(),
-            role: user.role.as_str(),
-            created_at: now.as_micros(),
-        };
-        self.write("adding a user", async |connection| {
-            connection
-                .transaction(async |connection| {
-                    let user = diesel::insert_into(app_user::table)
-                        .values(&row)
-                        .returning(UserRow::as_returning())
-                        .get_result(connection)
-                        .await
-                        .map_err(|error| exists(error, "a user with that e-mail address"))?
-                        .into_user()?;
-                    let object = format!("user:{}", user.id);
-                    record_audit(connection, &AuditRow::new(scope, "user.create", object, now)).await?;
-                    Ok(user)
-                })
-                .await
-        })
-        .await
-    }
-
-    async fn user_list(&self, scope: &Scope<ManageAccount>) -> Result<Vec<User>> {
-        let rows = self
-            .read("listing users", async |connection| {
-                let query = app_user::table
-                    .filter(app_user::account_id.eq(scope.account_id().0))
-                    .select(UserRow::as_select())
-                    .order(app_user::email.asc());
-                Ok(query.load(connection).await?)
-            })
-            .await?;
-        rows.into_iter().map(UserRow::into_user).collect()
-    }
-
-    async fn user_find_by_email(&self, _: &Operator, email: &UserEmail) -> Result<Option<User>> {
-        let row = self
-            .read("finding a user", async |connection| {
-                let query = app_user::table.filter(app_user::email.eq(email.as_str())).select(UserRow::as_select());
-                Ok(query.first(connection).await.optional()?)
-            })
-            .await?;
-        row.map(UserRow::into_user).transpose()
     }
 }
 

@@ -19,11 +19,13 @@ mod paths;
 mod plan_tests;
 mod queries;
 mod records;
+mod sessions;
 mod settings;
 mod speedtests;
 mod tls;
 mod totals;
 mod traceroutes;
+mod users;
 mod windows;
 
 use std::sync::Arc;

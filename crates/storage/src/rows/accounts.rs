@@ -1,7 +1,9 @@
 //! Accounts, people, keys, their use, and the audit log.
 
-use astranetmon_auth::{Access, ApiKeyRecord, KeyHash, KeyHint, KeyPrincipal, NewApiKey, Scope};
-use astranetmon_domain::{Account, AccountId, ApiKeyId, Plan, QuotaWindowId, Timestamp, User, UserId};
+use astranetmon_auth::{
+    Access, ApiKeyRecord, KeyHash, KeyHint, KeyPrincipal, NewApiKey, NewSession, Scope, SessionHash, SessionRecord,
+};
+use astranetmon_domain::{Account, AccountId, ApiKeyId, Plan, QuotaWindowId, SessionId, Timestamp, User, UserId};
 use astranetmon_ratelimit::UsageCount;
 use diesel::prelude::*;
 
@@ -9,7 +11,7 @@ use super::{Result, foreign, time};
 use crate::AuditEntry;
 use crate::random::random_bytes;
 use crate::repository::actor_text;
-use crate::schema::{account, api_key, app_user, audit, key_usage};
+use crate::schema::{account, api_key, app_user, audit, key_usage, session};
 
 #[derive(Queryable, Selectable)]
 #[diesel(table_name = account)]
@@ -70,6 +72,75 @@ pub(crate) struct NewUserRow<'a> {
     pub(crate) email: &'a str,
     pub(crate) role: &'a str,
     pub(crate) created_at: i64,
+}
+
+/// A session without its hash, which nothing needs to read back.
+#[derive(Queryable, Selectable)]
+#[diesel(table_name = session)]
+pub(crate) struct SessionRow {
+    pub(crate) id: i64,
+    account_id: i64,
+    user_id: i64,
+    created_at: i64,
+    last_seen_at: i64,
+    address: Option<String>,
+    user_agent: Option<String>,
+}
+
+impl SessionRow {
+    pub(crate) fn into_record(self) -> SessionRecord {
+        SessionRecord {
+            id: SessionId(self.id),
+            user_id: UserId(self.user_id),
+            account_id: AccountId(self.account_id),
+            created_at: time(self.created_at),
+            last_seen_at: time(self.last_seen_at),
+            address: self.address,
+            user_agent: self.user_agent,
+        }
+    }
+}
+
+#[derive(Insertable)]
+#[diesel(table_name = session)]
+pub(crate) struct NewSessionRow<'a> {
+    hash: &'a [u8],
+    account_id: i64,
+    user_id: i64,
+    created_at: i64,
+    last_seen_at: i64,
+    address: Option<&'a str>,
+    user_agent: Option<&'a str>,
+}
+
+impl<'a> NewSessionRow<'a> {
+    pub(crate) fn new(account_id: AccountId, session: &'a NewSession, now: Timestamp) -> Self {
+        let hash: &SessionHash = &session.hash;
+        Self {
+            hash: hash.as_bytes(),
+            account_id: account_id.0,
+            user_id: session.user_id.0,
+            created_at: now.as_micros(),
+            last_seen_at: now.as_micros(),
+            address: session.address.as_deref(),
+            user_agent: session.user_agent.as_deref(),
+        }
+    }
+}
+
+/// Sessions that began, or were last seen, at this time or before have ended by themselves at the time `now`.
+pub(crate) struct SessionEnds {
+    pub(crate) created_at: i64,
+    pub(crate) last_seen_at: i64,
+}
+
+impl SessionEnds {
+    pub(crate) fn at(now: Timestamp) -> Self {
+        Self {
+            created_at: now.plus_seconds(-SessionRecord::LONGEST_SECONDS).as_micros(),
+            last_seen_at: now.plus_seconds(-SessionRecord::IDLE_SECONDS).as_micros(),
+        }
+    }
 }
 
 /// A key without its hash, which nothing needs to read back.

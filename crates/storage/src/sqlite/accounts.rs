@@ -1,14 +1,14 @@
 use astranetmon_auth::{ManageAccount, Operator, Scope};
-use astranetmon_domain::{Account, AccountName, Plan, Timestamp, User, UserEmail};
+use astranetmon_domain::{Account, AccountName, Plan, Timestamp};
 use async_trait::async_trait;
 use diesel::prelude::*;
 use diesel::result::{DatabaseErrorKind, Error};
 use diesel::sqlite::SqliteConnection;
 
 use super::{Result, SqliteStorage};
-use crate::repository::{AccountRepository, AuditRepository, NewUser, UserRepository};
-use crate::rows::{AccountRow, AuditRow, NewAccountRow, NewUserRow, UserRow};
-use crate::schema::{account, app_user, audit};
+use crate::repository::{AccountRepository, AuditRepository};
+use crate::rows::{AccountRow, AuditRow, NewAccountRow};
+use crate::schema::{account, audit};
 use crate::{AuditEntry, StorageError};
 
 pub(super) fn record_audit(connection: &mut SqliteConnection, entry: &AuditRow) -> Result<()> {
@@ -17,7 +17,7 @@ pub(super) fn record_audit(connection: &mut SqliteConnection, entry: &AuditRow) 
 }
 
 /// Turns a broken uniqueness into [`StorageError::Exists`].
-fn exists(error: Error, what: &'static str) -> StorageError {
+pub(super) fn exists(error: Error, what: &'static str) -> StorageError {
     match error {
         Error::DatabaseError(DatabaseErrorKind::UniqueViolation, _) => StorageError::Exists { what },
         error => error.into(),
@@ -92,57 +92,6 @@ fn find_by_name(connection: &mut SqliteConnection, name: &AccountName) -> Result
         .first(connection)
         .optional()?;
     row.map(AccountRow::into_account).transpose()
-}
-
-fn find_by_email(connection: &mut SqliteConnection, email: &UserEmail) -> Result<Option<User>> {
-    let row = app_user::table
-        .filter(app_user::email.eq(email.as_str()))
-        .select(UserRow::as_select())
-        .first(connection)
-        .optional()?;
-    row.map(UserRow::into_user).transpose()
-}
-
-#[async_trait]
-impl UserRepository for SqliteStorage {
-    async fn user_create(&self, scope: &Scope<ManageAccount>, user: &NewUser, now: Timestamp) -> Result<User> {
-        let (scope, user) = (scope.clone(), user.clone());
-        self.write(move |connection| {
-            let row = NewUserRow {
-                account_id: scope.account_id().0,
-                email: user.email.as_str(),
-                role: user.role.as_str(),
-                created_at: now.as_micros(),
-            };
-            diesel::insert_into(app_user::table)
-                .values(&row)
-                .execute(connection)
-                .map_err(|error| exists(error, "a user with that e-mail address"))?;
-            let user = find_by_email(connection, &user.email)?.ok_or(StorageError::Missing { what: "user" })?;
-            let object = format!("user:{}", user.id);
-            record_audit(connection, &AuditRow::new(&scope, "user.create", object, now))?;
-            Ok(user)
-        })
-        .await
-    }
-
-    async fn user_list(&self, scope: &Scope<ManageAccount>) -> Result<Vec<User>> {
-        let account_id = scope.account_id();
-        self.read(move |connection| {
-            let rows = app_user::table
-                .filter(app_user::account_id.eq(account_id.0))
-                .select(UserRow::as_select())
-                .order(app_user::email.asc())
-                .load(connection)?;
-            rows.into_iter().map(UserRow::into_user).collect()
-        })
-        .await
-    }
-
-    async fn user_find_by_email(&self, _: &Operator, email: &UserEmail) -> Result<Option<User>> {
-        let email = email.clone();
-        self.read(move |connection| find_by_email(connection, &email)).await
-    }
 }
 
 #[async_trait]

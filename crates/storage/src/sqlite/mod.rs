@@ -12,9 +12,11 @@ mod metrics;
 mod plan_tests;
 mod queries;
 mod records;
+mod sessions;
 mod speedtests;
 mod threads;
 mod traceroutes;
+mod users;
 mod windows;
 
 use std::fs::File;
