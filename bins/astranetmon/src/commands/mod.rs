@@ -4,6 +4,7 @@ mod account;
 mod key;
 mod openapi;
 mod serve;
+mod user;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -46,6 +47,9 @@ enum Command {
     /// Manage API keys
     #[command(subcommand)]
     Key(key::KeyCommand),
+    /// Manage people and their passwords
+    #[command(subcommand)]
+    User(user::UserCommand),
 }
 
 #[derive(Debug, Args)]
@@ -110,6 +114,7 @@ impl CommandLine {
             Command::Openapi(arguments) => openapi::execute(&arguments),
             Command::Account(command) => command.execute(environment).await,
             Command::Key(command) => command.execute(environment).await,
+            Command::User(command) => command.execute(environment).await,
         }
     }
 }

@@ -29,6 +29,12 @@ fn known_command_lines_are_read_and_others_refused() {
         "astranetmon key list --account acme",
         "astranetmon key roll --account acme 3 --overlap 168",
         "astranetmon key revoke --account acme 3",
+        "astranetmon user create ada@example.com --account acme --role owner",
+        "astranetmon user create ada@example.com --account acme --role viewer --password-file - --format json",
+        "astranetmon user list --account acme",
+        "astranetmon user set-password ada@example.com --password-file p",
+        "astranetmon user disable ada@example.com",
+        "astranetmon user enable ada@example.com",
     ] {
         assert!(parse(line).is_ok(), "{line}");
     }
@@ -47,6 +53,11 @@ fn known_command_lines_are_read_and_others_refused() {
         "astranetmon key roll --account acme 3 --overlap 169",
         "astranetmon key roll --account acme 3 --overlap -1",
         "astranetmon key revoke --account acme three",
+        "astranetmon user create ada --account acme --role owner",
+        "astranetmon user create ada@example.com --account acme",
+        "astranetmon user create ada@example.com --account acme --role king",
+        "astranetmon user set-password ada@example.com",
+        "astranetmon user set-password ada@example.com secret",
     ] {
         assert_eq!(parse(line).map(|_| ()).map_err(|error| error.exit_code()), Err(2), "{line}");
     }

@@ -9,6 +9,7 @@ mod database_faults;
 mod exact_limits;
 mod headers;
 mod isolation;
+mod people;
 mod revocation;
 mod secrets;
 mod shutdown;

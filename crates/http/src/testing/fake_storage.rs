@@ -4,18 +4,19 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use astranetmon_auth::{
     Access, ApiKey, ApiKeyRecord, Ingest, KeyHash, KeyLookup, KeyPrincipal, LookupError, ManageAccount, NewApiKey,
-    Operator, OwnKey, PermissionSet, ReadAgents, ReadMetrics, ReadSpeedtests, ReadTraceroutes, Scope,
+    NewSession, Operator, OwnKey, OwnUser, PasswordHash, PermissionSet, ReadAgents, ReadMetrics, ReadSpeedtests,
+    ReadTraceroutes, Scope, SessionHash, SessionLookup, SessionRecord,
 };
 use astranetmon_domain::{
     Account, AccountId, AccountName, Agent, AgentFilter, AgentId, ApiKeyId, MetricPosition, MetricSample, PageRequest,
-    Plan, QuotaWindowId, RecordFilter, RecordPosition, Speedtest, SpeedtestId, Timestamp, Traceroute, TracerouteId,
-    User, UserEmail,
+    Plan, QuotaWindowId, RecordFilter, RecordPosition, SessionId, Speedtest, SpeedtestId, Timestamp, Traceroute,
+    TracerouteId, User, UserEmail, UserId,
 };
 use astranetmon_ratelimit::{QuotaUnavailable, QuotaWindows, UsageCount, Window, WindowTake};
 use astranetmon_storage::{
     AccountRepository, AgentPage, AgentRepository, ApiKeyRepository, Appended, AuditEntry, AuditRepository,
-    Maintenance, MetricPage, MetricRepository, NewAgent, NewUser, RecordPage, SpeedtestRepository, StorageError,
-    TracerouteRepository, UsageRepository, UserRepository,
+    Maintenance, MetricPage, MetricRepository, NewAgent, NewUser, RecordPage, SessionRepository, SpeedtestRepository,
+    StorageError, TracerouteRepository, UsageRepository, UserRepository,
 };
 use async_trait::async_trait;
 use uuid::Uuid;
@@ -331,6 +332,56 @@ impl UserRepository for FakeStorage {
     }
     async fn user_find_by_email(&self, _: &Operator, _: &UserEmail) -> Result<Option<User>> {
         absent()
+    }
+    async fn user_find_to_sign_in(&self, _: &Operator, _: &UserEmail) -> Result<Option<(User, Option<PasswordHash>)>> {
+        absent()
+    }
+    async fn user_set_password(
+        &self,
+        _: &Scope<ManageAccount>,
+        _: UserId,
+        _: &PasswordHash,
+        _: Timestamp,
+    ) -> Result<Option<User>> {
+        absent()
+    }
+    async fn user_set_disabled(
+        &self,
+        _: &Scope<ManageAccount>,
+        _: UserId,
+        _: bool,
+        _: Timestamp,
+    ) -> Result<Option<User>> {
+        absent()
+    }
+}
+
+#[async_trait]
+impl SessionRepository for FakeStorage {
+    async fn session_create(&self, _: &Operator, _: &NewSession, _: Timestamp) -> Result<Option<SessionRecord>> {
+        absent()
+    }
+    async fn session_list(&self, _: &Scope<OwnUser>, _: UserId, _: Timestamp) -> Result<Vec<SessionRecord>> {
+        absent()
+    }
+    async fn session_end(&self, _: &Scope<OwnUser>, _: UserId, _: SessionId, _: Timestamp) -> Result<bool> {
+        absent()
+    }
+    async fn session_seen(&self, _: &Operator, _: SessionId, _: Timestamp) -> Result<()> {
+        absent()
+    }
+    async fn session_sweep(&self, _: &Operator, _: Timestamp) -> Result<u64> {
+        absent()
+    }
+}
+
+#[async_trait]
+impl SessionLookup for FakeStorage {
+    async fn session_find_by_hash(
+        &self,
+        _: &SessionHash,
+    ) -> std::result::Result<Option<(SessionRecord, User)>, LookupError> {
+        Ok(None)
     }
 }
 

@@ -1,10 +1,10 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use astranetmon_auth::{ApiKey, ManageAccount, NewApiKey, Operator, PermissionSet, Scope};
+use astranetmon_auth::{ApiKey, ManageAccount, NewApiKey, Operator, PasswordHash, PermissionSet, Scope};
 use astranetmon_domain::{
     Account, AccountName, AgentFacts, AgentId, ApiKeyId, Hop, MetricSample, Plan, Speedtest, SpeedtestId,
-    SpeedtestStatus, Timestamp, Traceroute, TracerouteId, TracerouteProtocol, TracerouteStatus,
+    SpeedtestStatus, Timestamp, Traceroute, TracerouteId, TracerouteProtocol, TracerouteStatus, UserEmail,
 };
 use astranetmon_storage::{NewAgent, Storage};
 use uuid::Uuid;
@@ -29,6 +29,12 @@ impl Office {
     pub(crate) async fn account(&self, name: &str, plan: Plan) -> Account {
         let name: AccountName = name.parse().expect("a name");
         self.storage.account_create(&Operator::new(REASON), &name, plan, now()).await.expect("an account")
+    }
+
+    /// What is stored of a person's password.
+    pub(crate) async fn password_hash(&self, email: &UserEmail) -> Option<PasswordHash> {
+        let found = self.storage.user_find_to_sign_in(&Operator::new(REASON), email).await.expect("looked up");
+        found.expect("a person").1
     }
 
     /// A key that may read everything.
