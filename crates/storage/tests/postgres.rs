@@ -220,3 +220,29 @@ async fn a_call_that_is_dropped_leaves_nothing_behind() {
     assert_eq!(row.get::<_, i64>(0), row.get::<_, i64>(1), "counts and rows agree");
     assert_eq!(row.get::<_, i64>(0) % 50, 1, "no batch is stored in part");
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_server_with_tls_is_believed_as_far_as_the_url_says() {
+    let certificate =
+        |name: &str| format!("{}/../../bins/astranetmon/tests/certificates/{name}", env!("CARGO_MANIFEST_DIR"));
+    let cluster = OwnCluster::start_with_tls(&certificate("first.crt"), &certificate("first.key"));
+    for (sslmode, root, accepted) in [
+        ("verify-full", "first.crt", true),
+        ("verify-full", "second.crt", false),
+        ("require", "", true),
+        ("disable", "", false),
+    ] {
+        let root = if root.is_empty() { String::new() } else { format!("&sslrootcert={}", certificate(root)) };
+        let settings = PostgresSettings::new(format!("{}?sslmode={sslmode}{root}", cluster.url()));
+        let migrated = PostgresStorage::migrate(&settings).await;
+        assert_eq!(migrated.is_ok(), accepted, "{sslmode}{root}: {migrated:?}");
+        if accepted {
+            let storage = PostgresStorage::connect(&settings).await.expect("connected");
+            storage.ping().await.expect("answered");
+        }
+    }
+    let elsewhere = cluster.url().replace("localhost", "127.0.0.1");
+    let settings =
+        PostgresSettings::new(format!("{elsewhere}?sslmode=verify-full&sslrootcert={}", certificate("first.crt")));
+    assert!(PostgresStorage::migrate(&settings).await.is_err(), "the certificate is for another name");
+}

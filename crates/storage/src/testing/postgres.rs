@@ -102,9 +102,24 @@ impl OwnCluster {
     /// If that fails.
     #[must_use]
     pub fn start() -> Self {
+        Self::start_with(&[])
+    }
+
+    /// Starts one that takes connections from `localhost` with TLS only, with the certificate and key of these PEM
+    /// files.
+    ///
+    /// # Panics
+    /// If that fails.
+    #[must_use]
+    pub fn start_with_tls(certificate: &str, key: &str) -> Self {
+        Self::start_with(&["--tls", certificate, key])
+    }
+
+    fn start_with(options: &[&str]) -> Self {
         let script = concat!(env!("CARGO_MANIFEST_DIR"), "/../../testing/postgres");
-        let mut process =
-            Command::new(script).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("testing/postgres starts");
+        let mut command = Command::new(script);
+        command.args(options).stdin(Stdio::piped()).stdout(Stdio::piped());
+        let mut process = command.spawn().expect("testing/postgres starts");
         let words = process.stdin.take();
         let mut answers = BufReader::new(process.stdout.take().expect("piped"));
         let mut url = String::new();
