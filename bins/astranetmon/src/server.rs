@@ -7,26 +7,34 @@ use std::num::NonZeroUsize;
 use std::time::Duration;
 
 use actix_http::{HttpService, Protocol};
-use actix_service::{ServiceFactoryExt, map_config};
+use actix_service::{Service, ServiceFactoryExt, map_config};
 use actix_tls::accept::rustls_0_23::{Acceptor, TlsStream};
-use actix_web::dev::{AppConfig, Server, ServerHandle, ServiceFactory, fn_service};
+use actix_web::dev::{AppConfig, Payload, Server, ServerHandle, ServiceFactory, fn_service};
 use actix_web::http::KeepAlive;
 use actix_web::{App, web};
 use astranetmon_http::ApiState;
+#[cfg(target_os = "linux")]
+use socket2::SockRef;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpSocket, TcpStream};
 use tokio::sync::{oneshot, watch};
 use tokio::task::JoinHandle;
 
 use crate::Failure;
-use crate::timed_io::TimedIo;
+use crate::timed_io::{Exchange, PeerLimits, TimedIo};
 
 /// Longest wait for the head of a connection's first request.
 const REQUEST_HEAD_TIMEOUT: Duration = Duration::from_secs(5);
 /// How long an idle connection is kept.
 const KEEP_ALIVE: Duration = Duration::from_secs(15);
-/// How long a peer may take to finish a request that it has begun, and to read the next part of an answer.
-const PEER_LIMIT: Duration = Duration::from_secs(20);
+/// How long a peer may take. actix counts the time of an idle connection anew whenever it looks at it.
+const PEER_LIMITS: PeerLimits = PeerLimits { idle: KEEP_ALIVE, active: Duration::from_secs(10) };
+/// What the kernel holds of an answer beyond what is on its way, in bytes. By default it may be megabytes, and that
+/// there is room again is told only when a third of them is gone: a peer that reads 20 KB/s would seem not to read.
+#[cfg(target_os = "linux")]
+const MOST_UNSENT: u32 = 16 * 1024;
+/// What TLS holds of an answer, in bytes: a peer that reads slowly must take all of it within the limit.
+const MOST_ENCRYPTED: usize = 16 * 1024;
 /// How long a closed connection may take to say so.
 const DISCONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// Longest TLS handshake.
@@ -113,9 +121,10 @@ pub async fn start(settings: ServerSettings, state: web::Data<ApiState>) -> Resu
                 acceptor
                     .map_init_err(|()| ())
                     .map_err(drop)
-                    .and_then(async |stream: TlsStream<TcpStream>| {
+                    .and_then(async |mut stream: TlsStream<TcpStream>| {
+                        stream.get_mut().1.set_buffer_limit(Some(MOST_ENCRYPTED));
                         let peer = prepare(stream.get_ref().0);
-                        Ok((TimedIo::new(stream, PEER_LIMIT), Protocol::Http1, peer))
+                        Ok((TimedIo::new(stream, PEER_LIMITS), Protocol::Http1, peer))
                     })
                     .and_then(edge.service().map_err(drop))
             })
@@ -123,7 +132,7 @@ pub async fn start(settings: ServerSettings, state: web::Data<ApiState>) -> Resu
         None => server.listen("http", listener, move || {
             fn_service(async |stream: TcpStream| {
                 let peer = prepare(&stream);
-                Ok((TimedIo::new(stream, PEER_LIMIT), Protocol::Http1, peer))
+                Ok((TimedIo::new(stream, PEER_LIMITS), Protocol::Http1, peer))
             })
             .and_then(edge.service().map_err(drop))
         }),
@@ -147,6 +156,9 @@ pub async fn start(settings: ServerSettings, state: web::Data<ApiState>) -> Resu
 fn listen(address: SocketAddr) -> io::Result<std::net::TcpListener> {
     let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
     socket.set_reuseaddr(true)?;
+    // Accepted connections inherit it. A kernel without it serves too.
+    #[cfg(target_os = "linux")]
+    let _ = SockRef::from(&socket).set_tcp_notsent_lowat(MOST_UNSENT);
     socket.bind(address)?;
     socket.listen(BACKLOG)?.into_std()
 }
@@ -169,10 +181,23 @@ struct Edge {
 impl Edge {
     fn service<T: AsyncRead + AsyncWrite + Unpin + 'static>(
         &self,
-    ) -> impl ServiceFactory<(T, Protocol, Option<SocketAddr>), Config = (), Response = (), InitError = (), Error: Debug>
-    + use<T> {
+    ) -> impl ServiceFactory<
+        (TimedIo<T>, Protocol, Option<SocketAddr>),
+        Config = (),
+        Response = (),
+        InitError = (),
+        Error: Debug,
+    > + use<T> {
         let Self { state, extra, stopped } = self.clone();
-        let app = App::new().configure(|services| mount(services, &state, extra));
+        let app = App::new().configure(|services| mount(services, &state, extra)).wrap_fn(|request, next| {
+            let (head, body) = request.parts();
+            let answering = head.conn_data::<Exchange>().map(|it| it.begin(!matches!(body, Payload::None)));
+            let answer = next.call(request);
+            async move {
+                let _answering = answering;
+                answer.await
+            }
+        });
         HttpService::build()
             .graceful_shutdown_signal(move || {
                 let mut stopped = stopped.clone();
@@ -184,6 +209,9 @@ impl Edge {
             .keep_alive(KeepAlive::Timeout(KEEP_ALIVE))
             .client_request_timeout(REQUEST_HEAD_TIMEOUT)
             .client_disconnect_timeout(DISCONNECT_TIMEOUT)
+            .on_connect_ext(|io: &TimedIo<T>, data| {
+                data.insert(io.exchange());
+            })
             .finish(map_config(app, |()| AppConfig::default()))
     }
 }

@@ -1,56 +1,164 @@
+use std::cell::Cell;
 use std::io;
 use std::pin::Pin;
+use std::rc::Rc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Instant, Sleep, sleep_until};
 
-/// A connection whose peer must go on: within `limit` of the answer before, a request must begin; within `limit` of its
-/// first byte, it must be whole and be answered; and whenever an answer waits for the peer to read, some of it must be
-/// taken within `limit`. Otherwise the connection fails with [`io::ErrorKind::TimedOut`].
+/// What a peer that does not read fast enough must take within the limit, in bytes.
+const LEAST_TAKEN: usize = 4 * 1024;
+
+/// How long a peer may take.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct PeerLimits {
+    /// From the last byte of an answer to the first one of a request.
+    pub(crate) idle: Duration,
+    /// From a request's first byte to its last one; from an answer to the end of a body that nobody read; for the next
+    /// 4 KiB of an answer that waits.
+    pub(crate) active: Duration,
+}
+
+/// A connection whose peer must go on within the limits. Otherwise it fails with [`io::ErrorKind::TimedOut`], or ends as
+/// if the peer had hung up if that was idle. A request without a body is the server's affair as soon as its head has
+/// come, for as long as its answer takes to be made.
 ///
 /// actix bounds the head of a connection's first request only, and no answer.
 pub(crate) struct TimedIo<T> {
     io: T,
-    limit: Duration,
-    /// When something last happened that the peer may take `limit` to follow up.
+    limits: PeerLimits,
+    exchange: Exchange,
+    /// When something last happened that gave the peer time.
     progress_at: Instant,
     /// Whether bytes of a request have come since the last byte of an answer went.
     request_begun: bool,
+    /// Whether an answer waits for the peer to read, and what it has read since `progress_at`.
+    waiting: Option<usize>,
     /// Runs behind `progress_at` and is moved only when it fires, so that reading and writing cost no timer.
     deadline: Pin<Box<Sleep>>,
 }
 
+/// What the peer of one connection is expected to do, told by those who see its requests.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Exchange(Rc<Cell<Stage>>);
+
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+enum Stage {
+    /// To send a request.
+    #[default]
+    Request,
+    /// To send the body of the last request, be it answered or not.
+    Body,
+    /// Nothing: its request is being answered.
+    Answer,
+}
+
+impl Exchange {
+    /// The answer to a request whose head has come begins to be made, until the value is dropped.
+    pub(crate) fn begin(&self, body_follows: bool) -> Answering {
+        self.0.set(if body_follows { Stage::Body } else { Stage::Answer });
+        Answering(self.clone())
+    }
+}
+
+/// An answer in the making.
+#[must_use]
+pub(crate) struct Answering(Exchange);
+
+impl Drop for Answering {
+    fn drop(&mut self) {
+        let Self(Exchange(stage)) = self;
+        if stage.get() == Stage::Answer {
+            stage.set(Stage::Request);
+        }
+    }
+}
+
 impl<T> TimedIo<T> {
-    pub(crate) fn new(io: T, limit: Duration) -> Self {
+    pub(crate) fn new(io: T, limits: PeerLimits) -> Self {
         let now = Instant::now();
-        let deadline = Box::pin(sleep_until(now + limit));
-        Self { io, limit, progress_at: now, request_begun: false, deadline }
+        Self {
+            io,
+            limits,
+            exchange: Exchange::default(),
+            progress_at: now,
+            request_begun: false,
+            waiting: None,
+            deadline: Box::pin(sleep_until(now + limits.active)),
+        }
     }
 
-    fn read(&mut self) {
+    /// What those who see this connection's requests tell it by.
+    pub(crate) fn exchange(&self) -> Exchange {
+        self.exchange.clone()
+    }
+
+    fn received(&mut self) {
         if !self.request_begun {
             self.request_begun = true;
+            // Neither the rest of a body nor another request makes up for what else the peer has to do.
+            if self.waiting.is_none() && self.exchange.0.get() != Stage::Body {
+                self.progress_at = Instant::now();
+            }
+        }
+    }
+
+    fn sent(&mut self, bytes: usize) {
+        self.request_begun = false;
+        if let Some(taken) = &mut self.waiting {
+            *taken += bytes;
+            if *taken < LEAST_TAKEN {
+                return;
+            }
+            *taken = 0;
+        }
+        self.progress_at = Instant::now();
+    }
+
+    /// The peer has taken what there was.
+    fn flushed(&mut self) {
+        if self.waiting.take().is_some() {
             self.progress_at = Instant::now();
         }
     }
 
-    fn written(&mut self) {
-        self.request_begun = false;
-        self.progress_at = Instant::now();
+    /// Pending until the peer has not read for too long.
+    fn poll_waiting<R>(&mut self, context: &mut Context<'_>) -> Poll<io::Result<R>> {
+        if self.waiting.is_none() {
+            self.waiting = Some(0);
+            self.progress_at = Instant::now();
+        }
+        self.poll_deadline(context).map(|()| Err(io::ErrorKind::TimedOut.into()))
     }
 
     /// Pending until the peer has let its time go by.
-    fn poll_deadline<R>(&mut self, context: &mut Context<'_>) -> Poll<io::Result<R>> {
+    fn poll_deadline(&mut self, context: &mut Context<'_>) -> Poll<()> {
         loop {
             ready!(self.deadline.as_mut().poll(context));
-            let deadline = self.progress_at + self.limit;
-            if Instant::now() >= deadline {
-                return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
+            let now = Instant::now();
+            let soonest = now + self.limits.active;
+            let deadline = self.allowed().map_or(soonest, |allowed| self.progress_at + allowed);
+            if now >= deadline {
+                return Poll::Ready(());
             }
-            self.deadline.as_mut().reset(deadline);
+            // Whatever begins from now on has this long at least, so nothing is noticed late.
+            self.deadline.as_mut().reset(deadline.min(soonest));
         }
+    }
+
+    /// What the peer may take from `progress_at` on; `None` if it is not its turn.
+    fn allowed(&self) -> Option<Duration> {
+        if self.is_idle() {
+            return Some(self.limits.idle);
+        }
+        let answers = self.waiting.is_none() && self.exchange.0.get() == Stage::Answer;
+        (!answers).then_some(self.limits.active)
+    }
+
+    fn is_idle(&self) -> bool {
+        self.waiting.is_none() && !self.request_begun && self.exchange.0.get() == Stage::Request
     }
 }
 
@@ -64,11 +172,14 @@ impl<T: AsyncRead + Unpin> AsyncRead for TimedIo<T> {
         match Pin::new(&mut self.io).poll_read(context, buffer) {
             Poll::Ready(result) => {
                 if buffer.filled().len() > before {
-                    self.read();
+                    self.received();
                 }
                 Poll::Ready(result)
             }
-            Poll::Pending => self.poll_deadline(context),
+            Poll::Pending => {
+                ready!(self.poll_deadline(context));
+                Poll::Ready(if self.is_idle() { Ok(()) } else { Err(io::ErrorKind::TimedOut.into()) })
+            }
         }
     }
 }
@@ -76,11 +187,8 @@ impl<T: AsyncRead + Unpin> AsyncRead for TimedIo<T> {
 impl<T: AsyncWrite + Unpin> AsyncWrite for TimedIo<T> {
     fn poll_write(mut self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         match Pin::new(&mut self.io).poll_write(context, bytes) {
-            Poll::Ready(result) => {
-                self.written();
-                Poll::Ready(result)
-            }
-            Poll::Pending => self.poll_deadline(context),
+            Poll::Ready(result) => Poll::Ready(result.inspect(|bytes| self.sent(*bytes))),
+            Poll::Pending => self.poll_waiting(context),
         }
     }
 
@@ -90,11 +198,8 @@ impl<T: AsyncWrite + Unpin> AsyncWrite for TimedIo<T> {
         slices: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
         match Pin::new(&mut self.io).poll_write_vectored(context, slices) {
-            Poll::Ready(result) => {
-                self.written();
-                Poll::Ready(result)
-            }
-            Poll::Pending => self.poll_deadline(context),
+            Poll::Ready(result) => Poll::Ready(result.inspect(|bytes| self.sent(*bytes))),
+            Poll::Pending => self.poll_waiting(context),
         }
     }
 
@@ -104,15 +209,18 @@ impl<T: AsyncWrite + Unpin> AsyncWrite for TimedIo<T> {
 
     fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         match Pin::new(&mut self.io).poll_flush(context) {
-            Poll::Ready(result) => Poll::Ready(result),
-            Poll::Pending => self.poll_deadline(context),
+            Poll::Ready(result) => {
+                self.flushed();
+                Poll::Ready(result)
+            }
+            Poll::Pending => self.poll_waiting(context),
         }
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         match Pin::new(&mut self.io).poll_shutdown(context) {
             Poll::Ready(result) => Poll::Ready(result),
-            Poll::Pending => self.poll_deadline(context),
+            Poll::Pending => self.poll_waiting(context),
         }
     }
 }
@@ -124,70 +232,113 @@ mod tests {
 
     use super::*;
 
-    const LIMIT: Duration = Duration::from_millis(300);
     const PAUSE: Duration = Duration::from_millis(100);
+    const LIMITS: PeerLimits = PeerLimits { idle: Duration::from_millis(900), active: Duration::from_millis(300) };
     /// A machine under load wakes late.
     const AT_LAST: Duration = Duration::from_secs(3);
 
-    fn connected() -> (TimedIo<DuplexStream>, DuplexStream) {
-        let (ours, theirs) = duplex(16);
-        (TimedIo::new(ours, LIMIT), theirs)
+    fn connected(buffer: usize) -> (TimedIo<DuplexStream>, DuplexStream) {
+        let (ours, theirs) = duplex(buffer);
+        (TimedIo::new(ours, LIMITS), theirs)
     }
 
-    async fn fails_in_time<T: std::fmt::Debug>(work: impl Future<Output = io::Result<T>>) {
+    /// How long the work goes on until the peer is given up.
+    async fn given_up<T: std::fmt::Debug>(work: impl Future<Output = io::Result<T>>) -> Duration {
         let start = Instant::now();
         let error = timeout(AT_LAST, work).await.expect("ends").expect_err("fails");
         assert_eq!(error.kind(), io::ErrorKind::TimedOut);
-        assert!(start.elapsed() >= LIMIT - PAUSE, "{:?}", start.elapsed());
+        start.elapsed()
     }
 
-    #[tokio::test]
-    async fn a_silent_peer_is_given_up() {
-        let (mut server, _peer) = connected();
-        fails_in_time(server.read_u8()).await;
-    }
-
-    #[tokio::test]
-    async fn a_request_in_drips_is_given_up_whatever_came_before() {
-        let (mut server, mut peer) = connected();
-        for _ in 0..4 {
-            sleep(PAUSE).await;
-            peer.write_all(b"GET").await.expect("sent");
-            server.read_exact(&mut [0; 3]).await.expect("received");
-            server.write_all(b"200").await.expect("answered");
-            peer.read_exact(&mut [0; 3]).await.expect("received");
-        }
-        let dripping = tokio::spawn(async move {
+    /// One byte after the other, until nobody takes them.
+    fn drip(mut peer: DuplexStream) {
+        tokio::spawn(async move {
             while peer.write_u8(b'x').await.is_ok() {
                 sleep(PAUSE).await;
             }
         });
-        fails_in_time(async { server.read_exact(&mut [0; 1_000]).await }).await;
-        drop(server);
-        dripping.await.expect("no panic");
+    }
+
+    async fn exchange(server: &mut TimedIo<DuplexStream>, peer: &mut DuplexStream) {
+        peer.write_all(b"GET").await.expect("sent");
+        server.read_exact(&mut [0; 3]).await.expect("received");
+        server.write_all(b"200").await.expect("answered");
+        server.flush().await.expect("answered");
+        peer.read_exact(&mut [0; 3]).await.expect("received");
+    }
+
+    #[tokio::test]
+    async fn an_idle_peer_has_hung_up() {
+        let (mut server, mut peer) = connected(16);
+        exchange(&mut server, &mut peer).await;
+        let start = Instant::now();
+        let read = timeout(AT_LAST, server.read(&mut [0])).await.expect("ends").expect("the end");
+        assert_eq!(read, 0);
+        assert!(start.elapsed() >= LIMITS.idle - PAUSE, "{:?}", start.elapsed());
+    }
+
+    #[tokio::test]
+    async fn a_request_in_drips_is_given_up_whatever_came_before() {
+        let (mut server, mut peer) = connected(16);
+        for _ in 0..4 {
+            sleep(PAUSE).await;
+            exchange(&mut server, &mut peer).await;
+        }
+        drip(peer);
+        let took = given_up(async { server.read_exact(&mut [0; 1_000]).await }).await;
+        assert!(took >= LIMITS.active - PAUSE && took < LIMITS.idle, "{took:?}");
+    }
+
+    #[tokio::test]
+    async fn an_answer_may_be_made_without_hurry() {
+        let (mut server, mut peer) = connected(16);
+        peer.write_all(b"GET").await.expect("sent");
+        server.read_exact(&mut [0; 3]).await.expect("received");
+        let answering = server.exchange().begin(false);
+        timeout(2 * LIMITS.idle, server.read_u8()).await.expect_err("it waits");
+        drop(answering);
+        server.write_all(b"200").await.expect("answered");
+        timeout(LIMITS.active, server.read_u8()).await.expect_err("it is idle");
+    }
+
+    #[tokio::test]
+    async fn a_body_that_nobody_read_is_given_up_though_it_drips() {
+        let (mut server, mut peer) = connected(16);
+        peer.write_all(b"PUT").await.expect("sent");
+        server.read_exact(&mut [0; 3]).await.expect("received");
+        drop(server.exchange().begin(true));
+        server.write_all(b"405").await.expect("answered");
+        sleep(2 * PAUSE).await;
+        drip(peer);
+        let took = given_up(async { server.read_exact(&mut [0; 1_000]).await }).await;
+        assert!(took < LIMITS.active, "{took:?}");
     }
 
     #[tokio::test]
     async fn a_peer_that_does_not_read_is_given_up_and_a_slow_one_is_not() {
-        let (mut server, mut peer) = connected();
+        let (mut server, mut peer) = connected(LEAST_TAKEN);
         let reading = tokio::spawn(async move {
             for _ in 0..10 {
                 sleep(PAUSE).await;
-                peer.read_exact(&mut [0; 16]).await.expect("received");
+                peer.read_exact(&mut [0; LEAST_TAKEN]).await.expect("received");
             }
             peer
         });
-        server.write_all(&[0; 160]).await.expect("taken in time");
-        let _peer = reading.await.expect("no panic");
-        fails_in_time(async { server.write_all(&[0; 17]).await }).await;
+        server.write_all(&[0; 10 * LEAST_TAKEN]).await.expect("taken in time");
+        let peer = reading.await.expect("no panic");
+        drip(peer);
+        given_up(async { server.write_all(&[0; LEAST_TAKEN + 1]).await }).await;
     }
 
     #[tokio::test]
-    async fn an_answer_may_be_made_without_hurry_while_nothing_is_read() {
-        let (mut server, mut peer) = connected();
-        peer.write_all(b"GET").await.expect("sent");
-        server.read_exact(&mut [0; 3]).await.expect("received");
-        sleep(2 * LIMIT).await;
-        server.write_all(b"200").await.expect("answered");
+    async fn a_peer_that_reads_next_to_nothing_is_given_up() {
+        let (mut server, mut peer) = connected(16);
+        tokio::spawn(async move {
+            while peer.read_exact(&mut [0; 16]).await.is_ok() {
+                sleep(PAUSE).await;
+            }
+        });
+        let took = given_up(async { server.write_all(&[0; 10_000]).await }).await;
+        assert!(took < LIMITS.idle, "{took:?}");
     }
 }

@@ -121,6 +121,14 @@ impl Wire {
         self.0.read_u8().await.ok()
     }
 
+    /// Reads at most so many bytes; `None` if the other side has closed.
+    pub(crate) async fn read_bytes(&mut self, most: usize) -> Option<Vec<u8>> {
+        let mut bytes = vec![0; most];
+        let read = self.0.read(&mut bytes).await.ok().filter(|read| *read > 0)?;
+        bytes.truncate(read);
+        Some(bytes)
+    }
+
     pub(crate) async fn send_get(&mut self, path: &str, key: &str) -> std::io::Result<()> {
         let head = format!("GET {path} HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {key}\r\n\r\n");
         self.0.write_all(head.as_bytes()).await
