@@ -9,6 +9,7 @@ mod failure;
 mod log;
 mod metrics_endpoint;
 mod output;
+mod randomness;
 pub mod server;
 pub mod shutdown;
 pub mod storage_choice;

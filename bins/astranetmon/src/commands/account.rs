@@ -50,9 +50,7 @@ impl AccountCommand {
         let (Self::Create { common, .. } | Self::List { common } | Self::SetPlan { common, .. }) = &self;
         let office = Office::open(&common.database, environment).await?;
         let result = self.act(&office).await;
-        office.storage.close().await;
-        print!("{}", result?);
-        Ok(())
+        office.finish(result).await
     }
 
     async fn act(self, office: &Office) -> Result<String, Failure> {

@@ -1,13 +1,12 @@
 use astranetmon_auth::{ApiKey, ApiKeyRecord, ApiKeyState, ManageAccount, NewApiKey, Permission, PermissionSet, Scope};
 use astranetmon_domain::{AccountName, ApiKeyId, Timestamp, clean_text, parse_moment};
 use clap::{Args, Subcommand};
-use rand::SeedableRng;
-use rand::rngs::{StdRng, SysRng};
 use serde_json::{Value, json};
 
 use super::{DatabaseArguments, Office, REASON};
 use crate::configuration::{Environment, Span};
 use crate::output::table;
+use crate::randomness::seeded_by_system;
 use crate::{Failure, OutputFormat};
 
 #[derive(Debug, Subcommand)]
@@ -73,9 +72,7 @@ impl KeyCommand {
         | Self::Revoke { common, .. }) = &self;
         let office = Office::open(&common.database, environment).await?;
         let result = self.act(&office).await;
-        office.storage.close().await;
-        print!("{}", result?);
-        Ok(())
+        office.finish(result).await
     }
 
     async fn act(self, office: &Office) -> Result<String, Failure> {
@@ -143,8 +140,7 @@ fn missing(what: &str, id: ApiKeyId, common: &KeyArguments) -> Failure {
 }
 
 fn generate() -> Result<ApiKey, Failure> {
-    let mut rng = StdRng::try_from_rng(&mut SysRng)
-        .map_err(|error| Failure::caused("the operating system gives no random numbers", &error))?;
+    let mut rng = seeded_by_system()?;
     Ok(ApiKey::generate(&mut rng))
 }
 

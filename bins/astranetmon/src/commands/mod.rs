@@ -143,6 +143,13 @@ impl Office {
         Ok(Self { storage, operator: Operator::new(REASON), clock: SystemClock })
     }
 
+    /// Closes the database, then prints what a command came to.
+    async fn finish(self, result: Result<String, Failure>) -> Result<(), Failure> {
+        self.storage.close().await;
+        print!("{}", result?);
+        Ok(())
+    }
+
     fn now(&self) -> astranetmon_domain::Timestamp {
         self.clock.now()
     }

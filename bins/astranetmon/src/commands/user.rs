@@ -5,14 +5,13 @@ use astranetmon_auth::{ManageAccount, Password, PasswordHash, Scope};
 use astranetmon_domain::{AccountName, User, UserEmail, UserRole};
 use astranetmon_storage::NewUser;
 use clap::{Args, Subcommand};
-use rand::SeedableRng;
-use rand::rngs::{StdRng, SysRng};
 use serde_json::{Value, json};
 use zeroize::Zeroizing;
 
 use super::{DatabaseArguments, Office, REASON};
 use crate::configuration::Environment;
 use crate::output::table;
+use crate::randomness::seeded_by_system;
 use crate::{Failure, OutputFormat};
 
 /// Longest file in which a password is looked for, in bytes.
@@ -92,9 +91,7 @@ impl UserCommand {
         | Self::Enable { common, .. }) = &self;
         let office = Office::open(&common.database, environment).await?;
         let result = self.act(&office).await;
-        office.storage.close().await;
-        print!("{}", result?);
-        Ok(())
+        office.finish(result).await
     }
 
     async fn act(self, office: &Office) -> Result<String, Failure> {
@@ -165,8 +162,7 @@ fn chosen(file: &Path, email: &UserEmail) -> Result<PasswordHash, Failure> {
     read.map_err(|error| Failure::failed(format!("cannot read a password from {}: {error}", file.display())))?;
     let first = text.lines().next().unwrap_or_default().to_owned();
     let password = Password::chosen(first, email).map_err(|unfit| Failure::failed(unfit.to_string()))?;
-    let mut rng = StdRng::try_from_rng(&mut SysRng)
-        .map_err(|error| Failure::caused("the operating system gives no random numbers", &error))?;
+    let mut rng = seeded_by_system()?;
     password.hash(&mut rng).map_err(|error| Failure::failed(error.to_string()))
 }
 

@@ -3,12 +3,11 @@
 use astranetmon_auth::{ApiKey, ApiKeyState, ManageAccount, NewApiKey, Operator, PermissionSet, Scope};
 use astranetmon_domain::{Account, AccountName, Plan, Timestamp};
 use astranetmon_storage::Storage;
-use rand::SeedableRng;
-use rand::rngs::{StdRng, SysRng};
 
 use super::fleet::account_name;
 use super::folder::{DemoFolder, DemoKeys};
 use crate::Failure;
+use crate::randomness::seeded_by_system;
 
 /// What the audit log says.
 pub(super) const REASON: &str = "demo";
@@ -74,8 +73,7 @@ async fn replace_key(storage: &dyn Storage, account: &Account, now: Timestamp) -
             storage.api_key_revoke(&scope, old.id, now).await?;
         }
     }
-    let mut rng = StdRng::try_from_rng(&mut SysRng)
-        .map_err(|error| Failure::caused("the operating system gives no random numbers", &error))?;
+    let mut rng = seeded_by_system()?;
     let key = ApiKey::generate(&mut rng);
     let new = NewApiKey {
         hash: key.hash(),
