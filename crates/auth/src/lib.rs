@@ -8,6 +8,7 @@
 mod api_key;
 mod authenticate;
 mod password;
+mod password_queue;
 mod permission;
 mod principal;
 mod scope;
@@ -17,8 +18,9 @@ mod session;
 pub use api_key::{ApiKey, KeyHint, MalformedKey};
 pub use authenticate::{AuthError, Authenticator, KeyLookup, LookupError};
 pub use password::{HashError, Password, PasswordHash, UnfitPassword};
+pub use password_queue::{PasswordQueue, PasswordQueueError};
 pub use permission::{Permission, PermissionSet, UnknownPermission};
-pub use principal::{ApiKeyRecord, ApiKeyState, KeyPrincipal, NewApiKey, Principal, SessionPrincipal};
+pub use principal::{ApiKeyRecord, ApiKeyState, KeyPrincipal, NewApiKey, Principal, RoleTooLow, SessionPrincipal};
 pub use scope::{
     Access, Actor, Forbidden, Ingest, ManageAccount, Operator, OwnKey, OwnUser, ReadAgents, ReadMetrics,
     ReadPermission, ReadSpeedtests, ReadTraceroutes, Scope,

@@ -2,7 +2,7 @@ use std::sync::Arc;
 
 use astranetmon_domain::{AccountId, ApiKeyId, Plan, QuotaWindowId, Timestamp, UserId, UserRole};
 
-use crate::{Actor, Forbidden, KeyHash, KeyHint, OwnKey, OwnUser, PermissionSet, ReadPermission, Scope};
+use crate::{Actor, Forbidden, KeyHash, KeyHint, ManageAccount, OwnKey, OwnUser, PermissionSet, ReadPermission, Scope};
 
 /// What storage needs to keep a new key.
 #[derive(Clone, Debug)]
@@ -75,6 +75,11 @@ impl ApiKeyRecord {
         }
     }
 }
+
+/// The person's role does not allow to manage the account.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("an owner or admin of the account may do this")]
+pub struct RoleTooLow;
 
 /// Who is calling. Cheap to clone.
 #[derive(Clone, Debug)]
@@ -154,6 +159,19 @@ impl Principal {
         }
     }
 
+    /// The scope in which a person manages their account.
+    ///
+    /// # Errors
+    /// [`RoleTooLow`] for viewers and for keys, which only read.
+    pub fn manage_account(&self) -> Result<Scope<ManageAccount>, RoleTooLow> {
+        match self {
+            Self::Session(principal) if principal.role >= UserRole::Admin => {
+                Ok(Scope::granted(self.account_id(), self.actor()))
+            }
+            _ => Err(RoleTooLow),
+        }
+    }
+
     fn actor(&self) -> Actor {
         match self {
             Self::Key(principal) => Actor::Key(principal.key.id),
@@ -202,6 +220,17 @@ mod tests {
         assert!(session.authorize::<ReadMetrics>().is_ok());
         assert!(session.own_key().is_none() && nothing.own_user().is_none());
         assert_eq!(session.own_user().expect("a person").1.actor(), Actor::User(UserId(1)));
+    }
+
+    #[test]
+    fn owners_and_admins_manage_their_account_and_viewers_and_keys_do_not() {
+        for (role, manages) in [(UserRole::Owner, true), (UserRole::Admin, true), (UserRole::Viewer, false)] {
+            let session =
+                Principal::Session(SessionPrincipal { user_id: UserId(1), account_id: AccountId(7), role });
+            assert_eq!(session.manage_account().map(|scope| scope.account_id()).ok(), manages.then_some(AccountId(7)));
+        }
+        let key = Principal::Key(Arc::new(KeyPrincipal { key: key(PermissionSet::ALL), plan: Plan::Enterprise }));
+        assert_eq!(key.manage_account().err(), Some(RoleTooLow));
     }
 
     #[test]
