@@ -18,7 +18,7 @@ pub struct Wait {
 }
 
 /// Keys that one guard remembers; memory stays bounded however many addresses somebody has.
-const MAX_KEYS: usize = 100_000;
+pub(crate) const MAX_KEYS: usize = 100_000;
 /// How long an address is suspect after it was refused. Longer than it is refused for, or a flood would be let through
 /// each time that the guard allows one more failure.
 const SUSPECT_FOR: Duration = Duration::from_secs(60);
@@ -26,7 +26,7 @@ const SUSPECT_FOR: Duration = Duration::from_secs(60);
 const TURNS: usize = 2;
 const TURN_WITHIN: Duration = Duration::from_secs(1);
 
-struct Guard<K: Hash + Eq + Clone> {
+pub(crate) struct Guard<K: Hash + Eq + Clone> {
     keyed: DefaultKeyedRateLimiter<K>,
     /// Shared by all callers while the key set is full.
     overflow: DefaultDirectRateLimiter,
@@ -34,7 +34,7 @@ struct Guard<K: Hash + Eq + Clone> {
 }
 
 impl<K: Hash + Eq + Clone> Guard<K> {
-    fn new(quota: Quota) -> Self {
+    pub(crate) fn new(quota: Quota) -> Self {
         let overflow = Quota::per_second(NonZeroU32::new(1_000).unwrap_or(NonZeroU32::MIN));
         Self {
             keyed: RateLimiter::keyed(quota),
@@ -43,7 +43,7 @@ impl<K: Hash + Eq + Clone> Guard<K> {
         }
     }
 
-    fn check(&self, key: &K) -> Result<(), Wait> {
+    pub(crate) fn check(&self, key: &K) -> Result<(), Wait> {
         let refused =
             if self.keyed.len() < MAX_KEYS { self.keyed.check_key(key).err() } else { self.overflow.check().err() };
         refused.map_or(Ok(()), |until| {
@@ -53,7 +53,7 @@ impl<K: Hash + Eq + Clone> Guard<K> {
         })
     }
 
-    fn sweep(&self) {
+    pub(crate) fn sweep(&self) {
         self.keyed.retain_recent();
         self.keyed.shrink_to_fit();
     }
@@ -122,7 +122,8 @@ impl AddressGuard {
     }
 }
 
-fn network(address: IpAddr) -> IpAddr {
+/// The address, or the /64 of an IPv6 one.
+pub(crate) fn network(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
         IpAddr::V4(address) => IpAddr::V4(address),
         IpAddr::V6(address) => IpAddr::V6(Ipv6Addr::from_bits(address.to_bits() & (u128::MAX << 64))),
