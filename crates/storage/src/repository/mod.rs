@@ -1,0 +1,60 @@
+//! The traits that both back ends implement, resource by resource.
+
+mod audit;
+mod keys;
+mod maintenance;
+mod people;
+mod records;
+
+use astranetmon_auth::{KeyLookup, SessionLookup};
+use astranetmon_ratelimit::QuotaWindows;
+
+pub(crate) use self::audit::actor_text;
+pub use self::audit::{AuditEntry, AuditRepository};
+pub use self::keys::{ApiKeyRepository, UsageRepository};
+pub use self::maintenance::Maintenance;
+pub use self::people::{AccountRepository, NewUser, SessionRepository, UserRepository};
+pub use self::records::{
+    AgentPage, AgentRepository, Appended, MetricPage, MetricRepository, NewAgent, RecordPage, SpeedtestRepository,
+    TracerouteRepository,
+};
+use crate::StorageError;
+
+type Result<T> = std::result::Result<T, StorageError>;
+
+/// Everything that the service stores.
+pub trait Storage:
+    AccountRepository
+    + UserRepository
+    + SessionRepository
+    + SessionLookup
+    + ApiKeyRepository
+    + KeyLookup
+    + QuotaWindows
+    + UsageRepository
+    + AgentRepository
+    + MetricRepository
+    + SpeedtestRepository
+    + TracerouteRepository
+    + AuditRepository
+    + Maintenance
+{
+}
+
+impl<T> Storage for T where
+    T: AccountRepository
+        + UserRepository
+        + SessionRepository
+        + SessionLookup
+        + ApiKeyRepository
+        + KeyLookup
+        + QuotaWindows
+        + UsageRepository
+        + AgentRepository
+        + MetricRepository
+        + SpeedtestRepository
+        + TracerouteRepository
+        + AuditRepository
+        + Maintenance
+{
+}

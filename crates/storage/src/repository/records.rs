@@ -1,0 +1,200 @@
+//! Agents and what they measured.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use astranetmon_auth::{Ingest, ReadAgents, ReadMetrics, ReadSpeedtests, ReadTraceroutes, Scope};
+use astranetmon_domain::{
+    Agent, AgentFacts, AgentId, MetricColumns, MetricPosition, MetricSample, PageRequest, RecordFilter, RecordPosition,
+    Speedtest, SpeedtestId, Timestamp, Traceroute, TracerouteId,
+};
+use async_trait::async_trait;
+
+use super::Result;
+
+/// An agent to be added.
+#[derive(Clone, Debug)]
+pub struct NewAgent {
+    /// Unique within the account.
+    pub id: AgentId,
+    /// What it says of its host.
+    pub facts: AgentFacts,
+    /// An alias.
+    pub name: Option<String>,
+    /// The address it reports from.
+    pub public_ip: Option<String>,
+    /// Names and values.
+    pub labels: BTreeMap<String, String>,
+}
+
+/// Some agents.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct AgentPage {
+    /// By hostname, then id. Shared with whoever else asked for the same.
+    pub agents: Arc<[Agent]>,
+    /// Agents in the account.
+    pub total: u64,
+    /// Whether agents remain behind these.
+    pub more: bool,
+}
+
+/// Agents, ordered by hostname (byte order), then id.
+#[async_trait]
+pub trait AgentRepository: Send + Sync {
+    /// The account's agents behind `after` (hostname, id), at most `limit` of them, all without a limit.
+    async fn agent_page(
+        &self,
+        scope: &Scope<ReadAgents>,
+        after: Option<(&str, &AgentId)>,
+        limit: Option<u32>,
+    ) -> Result<AgentPage>;
+
+    /// One agent.
+    async fn agent_find(&self, scope: &Scope<ReadAgents>, id: &AgentId) -> Result<Option<Agent>>;
+
+    /// Adds an agent; if it is there, replaces its facts and `public_ip` and keeps what a person gave.
+    async fn agent_upsert(&self, scope: &Scope<Ingest>, agent: &NewAgent, now: Timestamp) -> Result<()>;
+
+    /// Moves the agent's last report forward to `seen_at`, never back.
+    async fn agent_seen(&self, scope: &Scope<Ingest>, id: &AgentId, seen_at: Timestamp) -> Result<()>;
+}
+
+/// What became of appended rows.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Appended {
+    /// Rows that are new.
+    pub inserted: u64,
+    /// Rows that were there and gained values that had been unknown.
+    pub filled: u64,
+    /// Rows that were there and did not change.
+    pub known: u64,
+}
+
+/// Some metrics.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct MetricPage {
+    /// Newest first, then by agent.
+    pub columns: MetricColumns,
+    /// Metrics that match the filter.
+    pub total: u64,
+    /// Whether metrics remain behind these.
+    pub more: bool,
+}
+
+/// Metrics. The trait says nothing of how samples are kept: one row a sample, or many in a packed chunk.
+///
+/// A call needs the scope of its own permission:
+///
+/// ```
+/// use astranetmon_auth::{ReadMetrics, Scope};
+/// use astranetmon_domain::{Limit, PageRequest, RecordFilter};
+/// use astranetmon_storage::{MetricPage, MetricRepository, StorageError};
+///
+/// async fn newest(metrics: &dyn MetricRepository, scope: &Scope<ReadMetrics>) -> Result<MetricPage, StorageError> {
+///     metrics.metric_page(scope, &RecordFilter::ALL, &PageRequest { limit: Limit::LARGEST, after: None }).await
+/// }
+/// ```
+///
+/// With another permission's scope, or with none, it does not compile:
+///
+/// ```compile_fail,E0308
+/// # use astranetmon_auth::{ReadAgents, Scope};
+/// # use astranetmon_domain::{Limit, PageRequest, RecordFilter};
+/// # use astranetmon_storage::{MetricPage, MetricRepository, StorageError};
+/// async fn newest(metrics: &dyn MetricRepository, scope: &Scope<ReadAgents>) -> Result<MetricPage, StorageError> {
+///     metrics.metric_page(scope, &RecordFilter::ALL, &PageRequest { limit: Limit::LARGEST, after: None }).await
+/// }
+/// ```
+///
+/// ```compile_fail,E0061
+/// # use astranetmon_domain::{Limit, PageRequest, RecordFilter};
+/// # use astranetmon_storage::{MetricPage, MetricRepository, StorageError};
+/// async fn newest(metrics: &dyn MetricRepository) -> Result<MetricPage, StorageError> {
+///     metrics.metric_page(&RecordFilter::ALL, &PageRequest { limit: Limit::LARGEST, after: None }).await
+/// }
+/// ```
+#[async_trait]
+pub trait MetricRepository: Send + Sync {
+    /// The matching metrics behind `page.after`, newest first, then by agent.
+    async fn metric_page(
+        &self,
+        scope: &Scope<ReadMetrics>,
+        filter: &RecordFilter,
+        page: &PageRequest<MetricPosition, 10_000>,
+    ) -> Result<MetricPage>;
+
+    /// Appends metrics in one transaction. Unique on (account, agent, timestamp in ms): a second sample fills what was
+    /// unknown and overwrites nothing. Durable when this returns.
+    async fn metric_append(
+        &self,
+        scope: &Scope<Ingest>,
+        samples: Vec<MetricSample>,
+        now: Timestamp,
+    ) -> Result<Appended>;
+}
+
+/// Some records of one kind.
+#[derive(Clone, Debug, PartialEq)]
+pub struct RecordPage<T> {
+    /// Newest first, then by agent, then by id.
+    pub rows: Vec<T>,
+    /// Records that match the filter.
+    pub total: u64,
+    /// Whether records remain behind these.
+    pub more: bool,
+}
+
+impl<T> Default for RecordPage<T> {
+    fn default() -> Self {
+        Self { rows: Vec::new(), total: 0, more: false }
+    }
+}
+
+/// Speed tests.
+#[async_trait]
+pub trait SpeedtestRepository: Send + Sync {
+    /// The matching speed tests behind `page.after`, newest first, then by agent, then by id.
+    async fn speedtest_page(
+        &self,
+        scope: &Scope<ReadSpeedtests>,
+        filter: &RecordFilter,
+        page: &PageRequest<RecordPosition, 1_000>,
+    ) -> Result<RecordPage<Speedtest>>;
+
+    /// One speed test; the first by agent where two agents chose the same id.
+    async fn speedtest_find(&self, scope: &Scope<ReadSpeedtests>, id: SpeedtestId) -> Result<Option<Speedtest>>;
+
+    /// Appends speed tests in one transaction. Unique on (account, agent, id): a second one changes nothing. Durable
+    /// when this returns.
+    async fn speedtest_append(
+        &self,
+        scope: &Scope<Ingest>,
+        speedtests: Vec<Speedtest>,
+        now: Timestamp,
+    ) -> Result<Appended>;
+}
+
+/// Traceroutes.
+#[async_trait]
+pub trait TracerouteRepository: Send + Sync {
+    /// The matching traceroutes behind `page.after`, newest first, then by agent, then by id.
+    async fn traceroute_page(
+        &self,
+        scope: &Scope<ReadTraceroutes>,
+        filter: &RecordFilter,
+        page: &PageRequest<RecordPosition, 1_000>,
+    ) -> Result<RecordPage<Traceroute>>;
+
+    /// One traceroute; the first by agent where two agents chose the same id.
+    async fn traceroute_find(&self, scope: &Scope<ReadTraceroutes>, id: TracerouteId) -> Result<Option<Traceroute>>;
+
+    /// Appends traceroutes in one transaction. Unique on (account, agent, id): a second one changes nothing.
+    /// `path_changed` is written here, against the trace before in time of the same agent, target and protocol; that
+    /// of the trace after a late one is corrected. Durable when this returns.
+    async fn traceroute_append(
+        &self,
+        scope: &Scope<Ingest>,
+        traceroutes: Vec<Traceroute>,
+        now: Timestamp,
+    ) -> Result<Appended>;
+}
