@@ -219,7 +219,8 @@ impl Edge {
 fn mount(services: &mut web::ServiceConfig, state: &web::Data<ApiState>, extra: Option<fn(&mut web::ServiceConfig)>) {
     services
         .service(astranetmon_http::health(web::Data::clone(state)))
-        .service(astranetmon_http::api(web::Data::clone(state)));
+        .service(astranetmon_http::api(web::Data::clone(state)))
+        .service(astranetmon_http::auth(web::Data::clone(state)));
     if let Some(extra) = extra {
         services.configure(extra);
     }

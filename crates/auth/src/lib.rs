@@ -14,6 +14,7 @@ mod principal;
 mod scope;
 mod secret_hash;
 mod session;
+mod token;
 
 pub use api_key::{ApiKey, KeyHint, MalformedKey};
 pub use authenticate::{AuthError, Authenticator, KeyLookup, LookupError};
@@ -25,5 +26,6 @@ pub use scope::{
     Access, Actor, Forbidden, Ingest, ManageAccount, Operator, OwnKey, OwnUser, ReadAgents, ReadMetrics,
     ReadPermission, ReadSpeedtests, ReadTraceroutes, Scope,
 };
-pub use secret_hash::{KeyHash, SessionHash};
-pub use session::{MalformedToken, NewSession, SessionLookup, SessionRecord, SessionToken};
+pub use secret_hash::{KeyHash, SessionHash, SetupHash};
+pub use session::{NewSession, SessionLookup, SessionRecord};
+pub use token::{MalformedToken, SessionToken, SetupToken};

@@ -225,8 +225,7 @@ mod tests {
     #[test]
     fn owners_and_admins_manage_their_account_and_viewers_and_keys_do_not() {
         for (role, manages) in [(UserRole::Owner, true), (UserRole::Admin, true), (UserRole::Viewer, false)] {
-            let session =
-                Principal::Session(SessionPrincipal { user_id: UserId(1), account_id: AccountId(7), role });
+            let session = Principal::Session(SessionPrincipal { user_id: UserId(1), account_id: AccountId(7), role });
             assert_eq!(session.manage_account().map(|scope| scope.account_id()).ok(), manages.then_some(AccountId(7)));
         }
         let key = Principal::Key(Arc::new(KeyPrincipal { key: key(PermissionSet::ALL), plan: Plan::Enterprise }));

@@ -50,4 +50,6 @@ secret_hashes! {
     KeyHash;
     /// SHA-256 of a session's token: the only form that storage can take.
     SessionHash;
+    /// SHA-256 of the token that makes the first owner: the only form that storage can take.
+    SetupHash;
 }

@@ -34,6 +34,7 @@ impl ApiState {
     pub fn sweep(&self) {
         self.address_guard.sweep();
         self.session_guard.sweep();
+        self.sign_in_guard.sweep(self.clock.now());
     }
 }
 

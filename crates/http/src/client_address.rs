@@ -1,7 +1,10 @@
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
+use actix_web::HttpRequest;
 use actix_web::http::header::{self, HeaderMap};
 use ipnet::IpNet;
+
+use crate::state::ApiState;
 
 /// The address that a request comes from: that of the connection, unless it is a trusted proxy's; then the entry that
 /// the proxy added to `X-Forwarded-For`, and so on from the right, up to the first that no trusted proxy has.
@@ -26,6 +29,12 @@ pub(crate) fn client_address(peer: IpAddr, headers: &HeaderMap, trusted: &[IpNet
         }
     }
     address
+}
+
+/// The address that a request to this service comes from. Callers without an address (a Unix socket) share one.
+pub(crate) fn client_of(state: &ApiState, request: &HttpRequest) -> IpAddr {
+    let peer = request.peer_addr().map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |peer| peer.ip());
+    client_address(peer, request.headers(), &state.settings.trusted_proxies)
 }
 
 /// `192.0.2.1`, `2001:db8::1`, `[2001:db8::1]`, and the same with a port.

@@ -3,13 +3,18 @@ use std::sync::Arc;
 
 use actix_web::http::{StatusCode, header};
 use actix_web::{HttpResponse, ResponseError};
-use astranetmon_auth::{Forbidden, LookupError, Permission};
+use astranetmon_auth::{Forbidden, LookupError, PasswordQueueError, Permission, RoleTooLow};
 use astranetmon_ratelimit::QuotaUnavailable;
 use astranetmon_storage::StorageError;
 use serde::Serialize;
 
+/// What paths without a body accept.
+pub(crate) const NO_BODY: &str = "no body";
+/// What paths with a body accept.
+pub(crate) const JSON_BODY: &str = "JSON of at most 64 KiB, Content-Type: application/json";
+
 /// What a caller is told when a request fails. The only place where failures become status codes.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub enum ApiError {
     /// 400: one sentence that says what was wrong and what is accepted, with an example.
     BadRequest(String),
@@ -18,24 +23,32 @@ pub enum ApiError {
         /// Whether a token was sent.
         token_sent: bool,
     },
+    /// 401: no session, or none any more.
+    NotSignedIn,
+    /// 401: one text for every reason why somebody cannot sign in.
+    WrongPassword,
     /// 403.
     Forbidden {
         /// What the caller lacks.
         missing: Permission,
     },
+    /// 403 for what no permission would allow: one sentence that says why.
+    Refused(&'static str),
     /// 404.
     NotFound,
+    /// 410: there are people already.
+    SetUpAlready,
     /// 405 with `Allow`.
     MethodNotAllowed {
         /// The methods that the path knows.
         allow: String,
     },
-    /// 413.
-    PayloadTooLarge,
+    /// 413 and what the path accepts.
+    PayloadTooLarge(&'static str),
     /// 414.
     UriTooLong,
-    /// 415.
-    UnsupportedMediaType,
+    /// 415 and what the path accepts.
+    UnsupportedMediaType(&'static str),
     /// 429 with `Retry-After`.
     TooManyRequests {
         /// What there was too much of.
@@ -60,11 +73,15 @@ impl ApiError {
             }
             Self::Unauthorized { token_sent: true } => "Invalid or missing API key".to_owned(),
             Self::Forbidden { missing } => format!("Insufficient permissions: requires {missing}"),
+            Self::NotSignedIn => "Authentication required: sign in to the dashboard".to_owned(),
+            Self::WrongPassword => "Invalid email or password".to_owned(),
+            Self::Refused(message) => (*message).to_owned(),
             Self::NotFound => "Not found".to_owned(),
+            Self::SetUpAlready => "This service is set up already: sign in instead".to_owned(),
             Self::MethodNotAllowed { allow } => format!("Method not allowed: this path accepts {allow}"),
-            Self::PayloadTooLarge => "Request body too large: this path takes no body".to_owned(),
+            Self::PayloadTooLarge(accepted) => format!("Request body too large: this path takes {accepted}"),
             Self::UriTooLong => "Request target too long: at most 8192 bytes of path and query".to_owned(),
-            Self::UnsupportedMediaType => "Unsupported media type: this path takes no body".to_owned(),
+            Self::UnsupportedMediaType(accepted) => format!("Unsupported media type: this path takes {accepted}"),
             Self::TooManyRequests { message, .. } => (*message).to_owned(),
             Self::Internal => "Internal server error".to_owned(),
             Self::Unavailable => "Service temporarily unavailable: try again in a moment".to_owned(),
@@ -79,9 +96,9 @@ impl ApiError {
             StatusCode::UNAUTHORIZED => Self::Unauthorized { token_sent: false },
             StatusCode::NOT_FOUND => Self::NotFound,
             StatusCode::METHOD_NOT_ALLOWED => Self::MethodNotAllowed { allow: allow.to_owned() },
-            StatusCode::PAYLOAD_TOO_LARGE => Self::PayloadTooLarge,
+            StatusCode::PAYLOAD_TOO_LARGE => Self::PayloadTooLarge(NO_BODY),
             StatusCode::URI_TOO_LONG => Self::UriTooLong,
-            StatusCode::UNSUPPORTED_MEDIA_TYPE => Self::UnsupportedMediaType,
+            StatusCode::UNSUPPORTED_MEDIA_TYPE => Self::UnsupportedMediaType(NO_BODY),
             StatusCode::SERVICE_UNAVAILABLE => Self::Unavailable,
             status if status.is_client_error() => {
                 Self::BadRequest("Malformed request: see /api/v1/docs for what this path accepts".to_owned())
@@ -122,13 +139,14 @@ impl ResponseError for ApiError {
     fn status_code(&self) -> StatusCode {
         match self {
             Self::BadRequest(_) => StatusCode::BAD_REQUEST,
-            Self::Unauthorized { .. } => StatusCode::UNAUTHORIZED,
-            Self::Forbidden { .. } => StatusCode::FORBIDDEN,
+            Self::Unauthorized { .. } | Self::NotSignedIn | Self::WrongPassword => StatusCode::UNAUTHORIZED,
+            Self::Forbidden { .. } | Self::Refused(_) => StatusCode::FORBIDDEN,
             Self::NotFound => StatusCode::NOT_FOUND,
+            Self::SetUpAlready => StatusCode::GONE,
             Self::MethodNotAllowed { .. } => StatusCode::METHOD_NOT_ALLOWED,
-            Self::PayloadTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::PayloadTooLarge(_) => StatusCode::PAYLOAD_TOO_LARGE,
             Self::UriTooLong => StatusCode::URI_TOO_LONG,
-            Self::UnsupportedMediaType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            Self::UnsupportedMediaType(_) => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Self::TooManyRequests { .. } => StatusCode::TOO_MANY_REQUESTS,
             Self::Internal => StatusCode::INTERNAL_SERVER_ERROR,
             Self::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
@@ -138,6 +156,9 @@ impl ResponseError for ApiError {
     fn error_response(&self) -> HttpResponse {
         let mut response = HttpResponse::build(self.status_code());
         match self {
+            Self::NotSignedIn | Self::WrongPassword => {
+                response.insert_header((header::WWW_AUTHENTICATE, "Bearer realm=\"astranetmon\""));
+            }
             Self::Unauthorized { token_sent } => {
                 let challenge = if *token_sent {
                     "Bearer realm=\"astranetmon\", error=\"invalid_token\""
@@ -172,6 +193,30 @@ impl From<Forbidden> for ApiError {
     }
 }
 
+impl From<RoleTooLow> for ApiError {
+    fn from(_: RoleTooLow) -> Self {
+        Self::Refused("Refused: an owner or an admin of the account may do this")
+    }
+}
+
+impl From<PasswordQueueError> for ApiError {
+    fn from(error: PasswordQueueError) -> Self {
+        match error {
+            PasswordQueueError::Busy => Self::Unavailable,
+            PasswordQueueError::Hash(_) => {
+                tracing::error!(error = &error as &dyn std::error::Error, "a password cannot be hashed");
+                Self::Internal
+            }
+        }
+    }
+}
+
+impl From<LookupError> for ApiError {
+    fn from(error: LookupError) -> Self {
+        Arc::new(error).into()
+    }
+}
+
 impl From<StorageError> for ApiError {
     fn from(error: StorageError) -> Self {
         if error.is_retryable() {
@@ -186,7 +231,7 @@ impl From<StorageError> for ApiError {
 
 impl From<Arc<LookupError>> for ApiError {
     fn from(error: Arc<LookupError>) -> Self {
-        tracing::warn!(error = &*error as &dyn std::error::Error, "keys cannot be looked up");
+        tracing::warn!(error = &*error as &dyn std::error::Error, "a credential cannot be looked up");
         Self::Unavailable
     }
 }

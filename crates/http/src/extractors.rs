@@ -2,9 +2,11 @@ use actix_web::error::{JsonPayloadError, UrlencodedError};
 use actix_web::{Error, web};
 
 use crate::ApiError;
+use crate::error::JSON_BODY;
 
 /// Bytes of a JSON or form body.
 const MAX_BODY: usize = 64 * 1_024;
+const FORM_BODY: &str = "a form of at most 64 KiB";
 
 /// Makes what actix's own extractors refuse an error of the contract. [`crate::api`] does this for its scope; other
 /// scopes of the service call it themselves.
@@ -27,16 +29,18 @@ fn query_refusal() -> Error {
 
 fn json_refusal(error: &JsonPayloadError) -> ApiError {
     match error {
-        JsonPayloadError::Overflow { .. } | JsonPayloadError::OverflowKnownLength { .. } => ApiError::PayloadTooLarge,
-        JsonPayloadError::ContentType => ApiError::UnsupportedMediaType,
+        JsonPayloadError::Overflow { .. } | JsonPayloadError::OverflowKnownLength { .. } => {
+            ApiError::PayloadTooLarge(JSON_BODY)
+        }
+        JsonPayloadError::ContentType => ApiError::UnsupportedMediaType(JSON_BODY),
         _ => ApiError::BadRequest("Malformed body: send JSON, such as {\"name\": \"value\"}".to_owned()),
     }
 }
 
 fn form_refusal(error: &UrlencodedError) -> ApiError {
     match error {
-        UrlencodedError::Overflow { .. } => ApiError::PayloadTooLarge,
-        UrlencodedError::ContentType => ApiError::UnsupportedMediaType,
+        UrlencodedError::Overflow { .. } => ApiError::PayloadTooLarge(FORM_BODY),
+        UrlencodedError::ContentType => ApiError::UnsupportedMediaType(FORM_BODY),
         _ => ApiError::BadRequest("Malformed body: send name=value pairs joined by &".to_owned()),
     }
 }

@@ -1,7 +1,7 @@
 //! The AstraNetmon REST API as actix-web scopes.
 //!
-//! [`api`] is the API itself, [`health`] what an orchestrator asks; both are mounted in any actix application. Beside
-//! it, one task of the process runs [`run_background`].
+//! [`api`] is the API itself, [`health`] what an orchestrator asks, [`auth`] where people sign in; all are mounted in any
+//! actix application. [`signed_in_scope`] and [`open_scope`] carry a dashboard's pages. Beside it, one task of the process runs [`run_background`].
 
 mod authorized;
 mod background;
@@ -18,6 +18,7 @@ mod mount;
 mod openapi;
 mod query;
 mod quota_extension;
+mod session;
 mod state;
 #[cfg(test)]
 mod test_service;
@@ -32,4 +33,5 @@ pub use extractors::api_app_defaults;
 pub use health::health;
 pub use middleware::RequestId;
 pub use mount::{anything_else, api};
+pub use session::{Pages, SignedIn, auth, change_password, is_private, open_scope, signed_in_scope};
 pub use state::{ApiSettings, ApiState};

@@ -3,13 +3,17 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use astranetmon_auth::{Authenticator, KeyLookup, Operator};
-use astranetmon_domain::Clock;
-use astranetmon_ratelimit::{AddressGuard, ConcurrencyGuard, PlanLimiter, QuotaWindows, SessionGuard, UsageRecorder};
+use astranetmon_auth::{Authenticator, KeyLookup, Operator, PasswordQueue};
+use astranetmon_domain::{Account, ApiKeyId, Clock, UserId};
+use astranetmon_ratelimit::{
+    AddressGuard, ConcurrencyGuard, PlanLimiter, QuotaWindows, SessionGuard, SignInGuard, UsageRecorder,
+};
 use astranetmon_storage::{Storage, StorageError};
 use ipnet::IpNet;
 
+use crate::ApiError;
 use crate::health::StorageCheck;
+use crate::session::{SessionSecrets, SignedIn};
 
 /// What an operator may set.
 #[derive(Clone, Debug)]
@@ -31,6 +35,8 @@ pub struct ApiSettings {
     pub session_requests_per_second: NonZeroU32,
     /// Requests a dashboard session may make at once.
     pub session_burst: NonZeroU32,
+    /// Attempts to sign in a minute and address, by browsers that have not signed in before.
+    pub sign_ins_per_minute: NonZeroU32,
 }
 
 impl Default for ApiSettings {
@@ -45,6 +51,7 @@ impl Default for ApiSettings {
             address_failures_per_minute: number(30),
             session_requests_per_second: number(20),
             session_burst: number(200),
+            sign_ins_per_minute: number(20),
         }
     }
 }
@@ -56,9 +63,13 @@ pub struct ApiState {
     pub(crate) settings: ApiSettings,
     pub(crate) authenticator: Authenticator,
     pub(crate) plan_limiter: PlanLimiter,
-    pub(crate) concurrency: ConcurrencyGuard,
+    pub(crate) concurrency: ConcurrencyGuard<ApiKeyId>,
+    pub(crate) session_concurrency: ConcurrencyGuard<UserId>,
     pub(crate) address_guard: AddressGuard,
     pub(crate) session_guard: SessionGuard,
+    pub(crate) sign_in_guard: SignInGuard,
+    pub(crate) passwords: PasswordQueue,
+    pub(crate) session_secrets: SessionSecrets,
     pub(crate) usage: UsageRecorder,
     /// Signs cursors; shared by all instances on one database.
     pub(crate) cursor_key: [u8; 32],
@@ -67,7 +78,7 @@ pub struct ApiState {
 }
 
 impl ApiState {
-    /// Over a storage; asks it for the secret that signs cursors.
+    /// Over a storage; asks it for the secrets that sign cursors and what browsers hold.
     ///
     /// # Errors
     /// Those of the storage.
@@ -77,6 +88,7 @@ impl ApiState {
         settings: ApiSettings,
     ) -> Result<Self, StorageError> {
         let cursor_key = storage.shared_secret(&Operator::new("sign cursors"), "cursor_key").await?;
+        let session_key = storage.shared_secret(&Operator::new("sign sessions"), "session_key").await?;
         let keys: Arc<dyn KeyLookup> = storage.clone();
         let windows: Arc<dyn QuotaWindows> = storage.clone();
         Ok(Self {
@@ -85,6 +97,10 @@ impl ApiState {
             authenticator: Authenticator::new(keys),
             plan_limiter: PlanLimiter::new(windows),
             concurrency: ConcurrencyGuard::new(settings.key_concurrency.get(), settings.key_concurrency_wait),
+            session_concurrency: ConcurrencyGuard::new(settings.key_concurrency.get(), settings.key_concurrency_wait),
+            sign_in_guard: SignInGuard::new(settings.sign_ins_per_minute),
+            passwords: PasswordQueue::default(),
+            session_secrets: SessionSecrets::new(session_key),
             address_guard: AddressGuard::new(settings.address_failures_per_minute),
             session_guard: SessionGuard::new(settings.session_requests_per_second, settings.session_burst),
             usage: UsageRecorder::default(),
@@ -93,6 +109,40 @@ impl ApiState {
             storage_check: StorageCheck::default(),
             draining: AtomicBool::new(false),
         })
+    }
+
+    /// Where everything is stored.
+    #[must_use]
+    pub fn storage(&self) -> &Arc<dyn Storage> {
+        &self.storage
+    }
+
+    /// The time that everything goes by.
+    #[must_use]
+    pub fn clock(&self) -> &Arc<dyn Clock> {
+        &self.clock
+    }
+
+    /// What an operator has set.
+    #[must_use]
+    pub const fn settings(&self) -> &ApiSettings {
+        &self.settings
+    }
+
+    /// Where passwords are hashed.
+    #[must_use]
+    pub const fn passwords(&self) -> &PasswordQueue {
+        &self.passwords
+    }
+
+    /// The account of a person who has signed in.
+    ///
+    /// # Errors
+    /// Those of the storage; 401 if the account is gone.
+    pub async fn account_of(&self, signed_in: &SignedIn) -> Result<Account, ApiError> {
+        let id = signed_in.user().account_id;
+        let account = self.storage.account_find(&Operator::new("show a person's account"), id).await?;
+        account.ok_or(ApiError::NotSignedIn)
     }
 
     /// Begins to send callers away, for good: `/readyz` says so, and every answer closes its connection.

@@ -1,19 +1,19 @@
 use std::collections::HashMap;
+use std::hash::Hash;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use astranetmon_domain::ApiKeyId;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-/// Keys remembered before idle ones are swept.
+/// Callers remembered before idle ones are swept.
 const SWEEP_AT: usize = 10_000;
 
-/// Bounds what one key has in flight in this process.
+/// Bounds what one caller, a key or a person, has in flight in this process.
 #[derive(Debug)]
-pub struct ConcurrencyGuard {
+pub struct ConcurrencyGuard<K> {
     in_flight: usize,
     wait: Duration,
-    keys: Mutex<HashMap<ApiKeyId, Arc<Semaphore>>>,
+    callers: Mutex<HashMap<K, Arc<Semaphore>>>,
 }
 
 /// A request in flight; its place is free again when this is dropped.
@@ -22,16 +22,16 @@ pub struct InFlight {
     _permit: OwnedSemaphorePermit,
 }
 
-impl ConcurrencyGuard {
-    /// `in_flight` requests a key at a time, more wait for at most `wait`.
+impl<K: Copy + Eq + Hash> ConcurrencyGuard<K> {
+    /// `in_flight` requests a caller at a time, more wait for at most `wait`.
     #[must_use]
     pub fn new(in_flight: usize, wait: Duration) -> Self {
-        Self { in_flight, wait, keys: Mutex::default() }
+        Self { in_flight, wait, callers: Mutex::default() }
     }
 
-    /// A place for one request of the key; `None` if none became free in time.
-    pub async fn enter(&self, key_id: ApiKeyId) -> Option<InFlight> {
-        let semaphore = self.semaphore(key_id);
+    /// A place for one request of the caller; `None` if none became free in time.
+    pub async fn enter(&self, caller: K) -> Option<InFlight> {
+        let semaphore = self.semaphore(caller);
         if let Ok(permit) = Arc::clone(&semaphore).try_acquire_owned() {
             return Some(InFlight { _permit: permit });
         }
@@ -39,17 +39,19 @@ impl ConcurrencyGuard {
         Some(InFlight { _permit: permit })
     }
 
-    fn semaphore(&self, key_id: ApiKeyId) -> Arc<Semaphore> {
-        let mut keys = self.keys.lock().unwrap_or_else(PoisonError::into_inner);
-        if keys.len() >= SWEEP_AT {
-            keys.retain(|_, semaphore| Arc::strong_count(semaphore) > 1);
+    fn semaphore(&self, caller: K) -> Arc<Semaphore> {
+        let mut callers = self.callers.lock().unwrap_or_else(PoisonError::into_inner);
+        if callers.len() >= SWEEP_AT {
+            callers.retain(|_, semaphore| Arc::strong_count(semaphore) > 1);
         }
-        Arc::clone(keys.entry(key_id).or_insert_with(|| Arc::new(Semaphore::new(self.in_flight))))
+        Arc::clone(callers.entry(caller).or_insert_with(|| Arc::new(Semaphore::new(self.in_flight))))
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use astranetmon_domain::ApiKeyId;
+
     use super::*;
 
     #[tokio::test]

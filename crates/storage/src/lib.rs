@@ -26,7 +26,7 @@ pub mod testing;
 
 pub use error::StorageError;
 pub use repository::{
-    AccountRepository, AgentPage, AgentRepository, ApiKeyRepository, Appended, AuditEntry, AuditRepository,
-    Maintenance, MetricPage, MetricRepository, NewAgent, NewUser, RecordPage, SessionRepository, SpeedtestRepository,
-    Storage, TracerouteRepository, UsageRepository, UserRepository,
+    AccountRepository, AgentPage, AgentRepository, ApiKeyRepository, Appended, AuditEntry, AuditRepository, FirstOwner,
+    Maintenance, MetricPage, MetricRepository, NewAgent, NewUser, RecordPage, SessionRepository, Setup,
+    SetupRepository, SpeedtestRepository, Storage, TracerouteRepository, UsageRepository, UserRepository,
 };

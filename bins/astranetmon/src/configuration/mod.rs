@@ -81,6 +81,8 @@ pub struct LimitSettings {
     pub session_requests_per_second: NonZeroU32,
     /// Requests a dashboard session may make at once.
     pub session_burst: NonZeroU32,
+    /// Attempts to sign in a minute and address, by browsers that have not signed in before.
+    pub sign_ins_per_minute: NonZeroU32,
 }
 
 /// The embedded database.
@@ -158,6 +160,7 @@ impl Default for LimitSettings {
             address_failures_per_minute: api.address_failures_per_minute,
             session_requests_per_second: api.session_requests_per_second,
             session_burst: api.session_burst,
+            sign_ins_per_minute: api.sign_ins_per_minute,
         }
     }
 }
@@ -235,6 +238,7 @@ impl Settings {
             address_failures_per_minute: self.limits.address_failures_per_minute,
             session_requests_per_second: self.limits.session_requests_per_second,
             session_burst: self.limits.session_burst,
+            sign_ins_per_minute: self.limits.sign_ins_per_minute,
         }
     }
 }

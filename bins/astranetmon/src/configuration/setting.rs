@@ -43,6 +43,7 @@ pub const SETTINGS: &[Setting] = &[
     setting("limits.address_failures_per_minute", Form::WholeNumber),
     setting("limits.session_requests_per_second", Form::WholeNumber),
     setting("limits.session_burst", Form::WholeNumber),
+    setting("limits.sign_ins_per_minute", Form::WholeNumber),
     setting("sqlite.reader_threads", Form::WholeNumber),
     setting("postgres.read_connections", Form::WholeNumber),
     setting("postgres.write_connections", Form::WholeNumber),

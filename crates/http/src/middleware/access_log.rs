@@ -51,6 +51,7 @@ impl AccessLog {
         };
         let principal = request.and_then(|request| request.extensions().get::<Principal>().cloned());
         let key_id = principal.as_ref().and_then(|principal| principal.own_key()).map(|(own, _)| own.key.id.0);
+        let user_id = principal.as_ref().and_then(|principal| principal.own_user()).map(|(own, _)| own.user_id.0);
         tracing::info!(
             method = self.method,
             route = self.route,
@@ -59,6 +60,7 @@ impl AccessLog {
             bytes,
             account_id = principal.as_ref().map(|principal| principal.account_id().0),
             key_id,
+            user_id,
             request_id = self.request_id.as_str(),
             client = self.client.map(tracing::field::display),
             "request"

@@ -1,23 +1,25 @@
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use actix_web::body::BoxBody;
 use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::http::Method;
 use actix_web::middleware::Next;
-use actix_web::{Error, HttpMessage, web};
+use actix_web::{Error, HttpMessage, HttpRequest, web};
 use astranetmon_auth::{AuthError, KeyPrincipal, Principal};
 use astranetmon_domain::Plan;
 use astranetmon_ratelimit::{InFlight, Quota, Turn};
 
 use crate::ApiError;
-use crate::client_address::client_address;
+use crate::client_address::client_of;
 use crate::endpoints;
+use crate::error::NO_BODY;
 use crate::middleware::credential::Credential;
 use crate::middleware::detached::caught;
 use crate::middleware::held_place::held;
 use crate::middleware::{RequestId, quota_headers, request_form};
 use crate::quota_extension::CurrentQuota;
+use crate::session::{SentCookie, SignedIn, find_session, pass_guard, refuse_cross_site_read, session_cookie_sent};
 use crate::state::ApiState;
 
 /// What a key may ask without spending its quota.
@@ -40,12 +42,21 @@ pub(crate) async fn authenticate(
     if !endpoints::needs_credential(routed_path(&request)) {
         return behind_the_door(request, &next).await;
     }
-    let principal = match identify(&state, &request).await {
-        Ok(principal) => principal,
+    let admission = match identify(&state, request.request()).await {
+        Ok(Caller::Key(key)) => {
+            let admission = admit_key(&state, &key, is_free(routed_path(&request))).await;
+            request.extensions_mut().insert(Principal::Key(key));
+            admission
+        }
+        Ok(Caller::Person(signed_in)) => {
+            request.extensions_mut().insert(signed_in.principal().clone());
+            match pass_guard(&state, &signed_in).await {
+                Ok(place) => Admission { refusal: None, quota: None, place: Some(place) },
+                Err(refusal) => Admission { refusal: Some(refusal), quota: None, place: None },
+            }
+        }
         Err(refusal) => return Ok(request.error_response(refusal)),
     };
-    let admission = admit(&state, &principal, is_free(routed_path(&request))).await;
-    request.extensions_mut().insert(Principal::Key(Arc::clone(&principal)));
     let answer = match admission.refusal {
         Some(refusal) => Ok(request.error_response(refusal)),
         None => {
@@ -80,7 +91,7 @@ fn held_answer(answer: ServiceResponse, place: InFlight) -> ServiceResponse {
 }
 
 async fn behind_the_door(request: ServiceRequest, next: &Next<BoxBody>) -> Result<ServiceResponse, Error> {
-    if let Err(refusal) = request_form::check(&request) {
+    if let Err(refusal) = request_form::check(&request, NO_BODY) {
         return Ok(request.error_response(refusal));
     }
     // Every endpoint is a `GET`; a known path says so to any other method.
@@ -96,20 +107,23 @@ async fn behind_the_door(request: ServiceRequest, next: &Next<BoxBody>) -> Resul
     caught(request_id, async { next.call(request).await }).await
 }
 
-/// Who is calling. A bearer token decides alone, even beside a good session.
-async fn identify(state: &ApiState, request: &ServiceRequest) -> Result<Arc<KeyPrincipal>, ApiError> {
-    // Callers without an address (a Unix socket) share one.
-    let peer = request.peer_addr().map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |peer| peer.ip());
-    let address = client_address(peer, request.headers(), &state.settings.trusted_proxies);
+/// Who is calling.
+enum Caller {
+    Key(Arc<KeyPrincipal>),
+    Person(SignedIn),
+}
+
+/// A bearer token decides alone, even beside a good session.
+async fn identify(state: &ApiState, request: &HttpRequest) -> Result<Caller, ApiError> {
+    let address = client_of(state, request);
     let failed = match Credential::of(request.headers()) {
-        // A dashboard session is looked up here, from its cookie, and passes `session_guard` instead of `admit`.
-        Credential::Absent => return Err(ApiError::Unauthorized { token_sent: false }),
+        Credential::Absent => return identify_session(state, request, address).await,
         Credential::NoToken => ApiError::Unauthorized { token_sent: false },
         Credential::Malformed => ApiError::Unauthorized { token_sent: true },
         Credential::Bearer(token) => {
             let _turn = turn_to_look_up(state, token, address).await?;
             match state.authenticator.authenticate(token, state.clock.now()).await {
-                Ok(principal) => return Ok(principal),
+                Ok(principal) => return Ok(Caller::Key(principal)),
                 Err(AuthError::Unavailable(error)) => return Err(error.into()),
                 Err(AuthError::Malformed | AuthError::Unknown | AuthError::Expired | AuthError::Revoked) => {
                     ApiError::Unauthorized { token_sent: true }
@@ -125,6 +139,20 @@ async fn identify(state: &ApiState, request: &ServiceRequest) -> Result<Arc<KeyP
             retry_after: wait.seconds,
         },
     })
+}
+
+/// A browser sends its cookie along for pages of other sites too.
+async fn identify_session(state: &ApiState, request: &HttpRequest, address: IpAddr) -> Result<Caller, ApiError> {
+    let headers = request.headers();
+    if session_cookie_sent(headers) != SentCookie::Absent {
+        refuse_cross_site_read(headers)?;
+    }
+    match find_session(state, headers, address).await {
+        Ok(Some(signed_in)) => Ok(Caller::Person(signed_in)),
+        // To a caller of the API, a session that has ended is as good as none.
+        Ok(None) | Err(ApiError::NotSignedIn) => Err(ApiError::Unauthorized { token_sent: false }),
+        Err(error) => Err(error),
+    }
 }
 
 /// Made-up keys from an address that keeps failing get to storage a few at a time. A key that was found before passes
@@ -145,7 +173,7 @@ struct Admission {
     place: Option<InFlight>,
 }
 
-async fn admit(state: &ApiState, principal: &KeyPrincipal, free: bool) -> Admission {
+async fn admit_key(state: &ApiState, principal: &KeyPrincipal, free: bool) -> Admission {
     let key = &principal.key;
     let Some(place) = state.concurrency.enter(key.id).await else {
         let refusal = ApiError::TooManyRequests {

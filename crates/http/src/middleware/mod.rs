@@ -9,12 +9,13 @@ mod detached;
 mod edge;
 mod held_place;
 mod quota_headers;
-mod request_form;
+pub(crate) mod request_form;
 mod request_id;
 mod safety_headers;
 
 pub(crate) use authenticate::authenticate;
 pub(crate) use edge::edge;
+pub(crate) use held_place::held;
 pub use request_id::RequestId;
 
 #[cfg(test)]

@@ -8,8 +8,8 @@ const MAX_TARGET: usize = 8_192;
 /// Bytes of a body that nobody reads. A body in chunks has no length: it is left unread, and with it the connection.
 const MAX_BODY: u64 = 64 * 1_024;
 
-/// Refuses what no endpoint takes.
-pub(crate) fn check(request: &ServiceRequest) -> Result<(), ApiError> {
+/// Refuses what no endpoint takes; `accepted` says what the paths here do take.
+pub(crate) fn check(request: &ServiceRequest, accepted: &'static str) -> Result<(), ApiError> {
     let target = request.uri().path_and_query().map_or(0, |target| target.as_str().len());
     if target > MAX_TARGET {
         return Err(ApiError::UriTooLong);
@@ -17,11 +17,11 @@ pub(crate) fn check(request: &ServiceRequest) -> Result<(), ApiError> {
     let headers = request.headers();
     // Bodies are never decompressed: nothing bounds what comes out.
     if headers.get_all(header::CONTENT_ENCODING).any(|coding| !coding.as_bytes().eq_ignore_ascii_case(b"identity")) {
-        return Err(ApiError::UnsupportedMediaType);
+        return Err(ApiError::UnsupportedMediaType(accepted));
     }
     let length = headers.get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse::<u64>().ok());
     if length.is_some_and(|length| length > MAX_BODY) {
-        return Err(ApiError::PayloadTooLarge);
+        return Err(ApiError::PayloadTooLarge(accepted));
     }
     Ok(())
 }

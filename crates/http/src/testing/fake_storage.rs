@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use astranetmon_auth::{
     Access, ApiKey, ApiKeyRecord, Ingest, KeyHash, KeyLookup, KeyPrincipal, LookupError, ManageAccount, NewApiKey,
     NewSession, Operator, OwnKey, OwnUser, PasswordHash, PermissionSet, ReadAgents, ReadMetrics, ReadSpeedtests,
-    ReadTraceroutes, Scope, SessionHash, SessionLookup, SessionRecord,
+    ReadTraceroutes, Scope, SessionHash, SessionLookup, SessionRecord, SetupHash,
 };
 use astranetmon_domain::{
     Account, AccountId, AccountName, Agent, AgentFilter, AgentId, ApiKeyId, MetricPosition, MetricSample, PageRequest,
@@ -14,9 +14,9 @@ use astranetmon_domain::{
 };
 use astranetmon_ratelimit::{QuotaUnavailable, QuotaWindows, UsageCount, Window, WindowTake};
 use astranetmon_storage::{
-    AccountRepository, AgentPage, AgentRepository, ApiKeyRepository, Appended, AuditEntry, AuditRepository,
-    Maintenance, MetricPage, MetricRepository, NewAgent, NewUser, RecordPage, SessionRepository, SpeedtestRepository,
-    StorageError, TracerouteRepository, UsageRepository, UserRepository,
+    AccountRepository, AgentPage, AgentRepository, ApiKeyRepository, Appended, AuditEntry, AuditRepository, FirstOwner,
+    Maintenance, MetricPage, MetricRepository, NewAgent, NewUser, RecordPage, SessionRepository, Setup,
+    SetupRepository, SpeedtestRepository, StorageError, TracerouteRepository, UsageRepository, UserRepository,
 };
 use async_trait::async_trait;
 use uuid::Uuid;
@@ -317,6 +317,9 @@ impl AccountRepository for FakeStorage {
     async fn account_find_by_name(&self, _: &Operator, _: &AccountName) -> Result<Option<Account>> {
         absent()
     }
+    async fn account_find(&self, _: &Operator, _: AccountId) -> Result<Option<Account>> {
+        absent()
+    }
     async fn account_set_plan(&self, _: &Scope<ManageAccount>, _: Plan, _: Timestamp) -> Result<Option<Account>> {
         absent()
     }
@@ -345,6 +348,15 @@ impl UserRepository for FakeStorage {
     ) -> Result<Option<User>> {
         absent()
     }
+    async fn user_change_password(
+        &self,
+        _: &Scope<OwnUser>,
+        _: UserId,
+        _: &PasswordHash,
+        _: Timestamp,
+    ) -> Result<Option<User>> {
+        absent()
+    }
     async fn user_set_disabled(
         &self,
         _: &Scope<ManageAccount>,
@@ -352,6 +364,19 @@ impl UserRepository for FakeStorage {
         _: bool,
         _: Timestamp,
     ) -> Result<Option<User>> {
+        absent()
+    }
+}
+
+#[async_trait]
+impl SetupRepository for FakeStorage {
+    async fn setup_is_open(&self, _: &Operator) -> Result<bool> {
+        absent()
+    }
+    async fn setup_offer(&self, _: &Operator, _: &SetupHash, _: Timestamp) -> Result<bool> {
+        absent()
+    }
+    async fn setup_complete(&self, _: &Operator, _: &SetupHash, _: &FirstOwner, _: Timestamp) -> Result<Setup> {
         absent()
     }
 }

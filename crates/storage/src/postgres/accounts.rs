@@ -1,5 +1,5 @@
 use astranetmon_auth::{ManageAccount, Operator, Scope};
-use astranetmon_domain::{Account, AccountName, Plan, Timestamp};
+use astranetmon_domain::{Account, AccountId, AccountName, Plan, Timestamp};
 use async_trait::async_trait;
 use diesel::prelude::*;
 use diesel_async::{AsyncConnection, AsyncPgConnection, RunQueryDsl};
@@ -69,6 +69,16 @@ impl AccountRepository for PostgresStorage {
         let row = self
             .read("finding an account", async |connection| {
                 let query = account::table.filter(account::name.eq(name.as_str())).select(AccountRow::as_select());
+                Ok(query.first(connection).await.optional()?)
+            })
+            .await?;
+        row.map(AccountRow::into_account).transpose()
+    }
+
+    async fn account_find(&self, _: &Operator, id: AccountId) -> Result<Option<Account>> {
+        let row = self
+            .read("finding an account", async |connection| {
+                let query = account::table.find(id.0).select(AccountRow::as_select());
                 Ok(query.first(connection).await.optional()?)
             })
             .await?;

@@ -21,6 +21,7 @@ mod queries;
 mod records;
 mod sessions;
 mod settings;
+mod setup;
 mod speedtests;
 mod tls;
 mod totals;

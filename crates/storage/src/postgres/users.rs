@@ -1,4 +1,4 @@
-use astranetmon_auth::{ManageAccount, Operator, PasswordHash, Scope};
+use astranetmon_auth::{ManageAccount, Operator, OwnUser, PasswordHash, Scope};
 use astranetmon_domain::{AccountId, Timestamp, User, UserEmail, UserId};
 use async_trait::async_trait;
 use diesel::prelude::*;
@@ -85,22 +85,19 @@ impl UserRepository for PostgresStorage {
         hash: &PasswordHash,
         now: Timestamp,
     ) -> Result<Option<User>> {
-        self.write("setting a password", async |connection| {
-            connection
-                .transaction(async |connection| {
-                    let Some(user) = lock(connection, scope.account_id(), id).await? else { return Ok(None) };
-                    diesel::update(app_user::table.find(id.0))
-                        .set(app_user::password_hash.eq(hash.as_str()))
-                        .execute(connection)
-                        .await?;
-                    end_sessions(connection, id).await?;
-                    let entry = AuditRow::new(scope, "user.set_password", format!("user:{id}"), now);
-                    record_audit(connection, &entry).await?;
-                    Ok::<_, Failure>(Some(user))
-                })
-                .await
-        })
-        .await
+        let entry = AuditRow::new(scope, "user.set_password", format!("user:{id}"), now);
+        self.set_password(scope.account_id(), id, hash, &entry).await
+    }
+
+    async fn user_change_password(
+        &self,
+        scope: &Scope<OwnUser>,
+        id: UserId,
+        hash: &PasswordHash,
+        now: Timestamp,
+    ) -> Result<Option<User>> {
+        let entry = AuditRow::new(scope, "user.change_password", format!("user:{id}"), now);
+        self.set_password(scope.account_id(), id, hash, &entry).await
     }
 
     async fn user_set_disabled(
@@ -124,6 +121,32 @@ impl UserRepository for PostgresStorage {
                     }
                     let action = if disabled { "user.disable" } else { "user.enable" };
                     record_audit(connection, &AuditRow::new(scope, action, format!("user:{id}"), now)).await?;
+                    Ok::<_, Failure>(Some(user))
+                })
+                .await
+        })
+        .await
+    }
+}
+
+impl PostgresStorage {
+    async fn set_password(
+        &self,
+        account_id: AccountId,
+        id: UserId,
+        hash: &PasswordHash,
+        entry: &AuditRow,
+    ) -> Result<Option<User>> {
+        self.write("setting a password", async |connection| {
+            connection
+                .transaction(async |connection| {
+                    let Some(user) = lock(connection, account_id, id).await? else { return Ok(None) };
+                    diesel::update(app_user::table.find(id.0))
+                        .set(app_user::password_hash.eq(hash.as_str()))
+                        .execute(connection)
+                        .await?;
+                    end_sessions(connection, id).await?;
+                    record_audit(connection, entry).await?;
                     Ok::<_, Failure>(Some(user))
                 })
                 .await

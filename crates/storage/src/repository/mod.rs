@@ -5,6 +5,7 @@ mod keys;
 mod maintenance;
 mod people;
 mod records;
+mod setup;
 
 use astranetmon_auth::{KeyLookup, SessionLookup};
 use astranetmon_ratelimit::QuotaWindows;
@@ -18,6 +19,7 @@ pub use self::records::{
     AgentPage, AgentRepository, Appended, MetricPage, MetricRepository, NewAgent, RecordPage, SpeedtestRepository,
     TracerouteRepository,
 };
+pub use self::setup::{FirstOwner, Setup, SetupRepository};
 use crate::StorageError;
 
 type Result<T> = std::result::Result<T, StorageError>;
@@ -26,6 +28,7 @@ type Result<T> = std::result::Result<T, StorageError>;
 pub trait Storage:
     AccountRepository
     + UserRepository
+    + SetupRepository
     + SessionRepository
     + SessionLookup
     + ApiKeyRepository
@@ -44,6 +47,7 @@ pub trait Storage:
 impl<T> Storage for T where
     T: AccountRepository
         + UserRepository
+        + SetupRepository
         + SessionRepository
         + SessionLookup
         + ApiKeyRepository

@@ -1,7 +1,9 @@
 //! Accounts, the people in them, and their sessions.
 
 use astranetmon_auth::{ManageAccount, NewSession, Operator, OwnUser, PasswordHash, Scope, SessionRecord};
-use astranetmon_domain::{Account, AccountName, Plan, SessionId, Timestamp, User, UserEmail, UserId, UserRole};
+use astranetmon_domain::{
+    Account, AccountId, AccountName, Plan, SessionId, Timestamp, User, UserEmail, UserId, UserRole,
+};
 use async_trait::async_trait;
 
 use super::Result;
@@ -26,6 +28,9 @@ pub trait AccountRepository: Send + Sync {
 
     /// The account of that name.
     async fn account_find_by_name(&self, operator: &Operator, name: &AccountName) -> Result<Option<Account>>;
+
+    /// The account of that id.
+    async fn account_find(&self, operator: &Operator, id: AccountId) -> Result<Option<Account>>;
 
     /// Changes the plan; `None` if there is no such account. Audited.
     async fn account_set_plan(
@@ -72,6 +77,15 @@ pub trait UserRepository: Send + Sync {
     async fn user_set_password(
         &self,
         scope: &Scope<ManageAccount>,
+        id: UserId,
+        hash: &PasswordHash,
+        now: Timestamp,
+    ) -> Result<Option<User>>;
+
+    /// The same by the person: `id` is the caller's own. Audited.
+    async fn user_change_password(
+        &self,
+        scope: &Scope<OwnUser>,
         id: UserId,
         hash: &PasswordHash,
         now: Timestamp,

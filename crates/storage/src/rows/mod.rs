@@ -3,6 +3,7 @@
 mod accounts;
 mod agents;
 mod records;
+mod setup_offer;
 
 use astranetmon_domain::Timestamp;
 use serde::Serialize;
@@ -10,6 +11,7 @@ use serde::Serialize;
 pub(crate) use self::accounts::*;
 pub(crate) use self::agents::*;
 pub(crate) use self::records::*;
+pub(crate) use self::setup_offer::*;
 use crate::StorageError;
 
 type Result<T> = std::result::Result<T, StorageError>;

@@ -1,5 +1,5 @@
 use astranetmon_auth::{ManageAccount, Operator, Scope};
-use astranetmon_domain::{Account, AccountName, Plan, Timestamp};
+use astranetmon_domain::{Account, AccountId, AccountName, Plan, Timestamp};
 use async_trait::async_trait;
 use diesel::prelude::*;
 use diesel::result::{DatabaseErrorKind, Error};
@@ -61,6 +61,14 @@ impl AccountRepository for SqliteStorage {
         self.read(move |connection| find_by_name(connection, &name)).await
     }
 
+    async fn account_find(&self, _: &Operator, id: AccountId) -> Result<Option<Account>> {
+        self.read(move |connection| {
+            let row = account::table.find(id.0).select(AccountRow::as_select()).first(connection).optional()?;
+            row.map(AccountRow::into_account).transpose()
+        })
+        .await
+    }
+
     async fn account_set_plan(
         &self,
         scope: &Scope<ManageAccount>,
@@ -85,7 +93,7 @@ impl AccountRepository for SqliteStorage {
     }
 }
 
-fn find_by_name(connection: &mut SqliteConnection, name: &AccountName) -> Result<Option<Account>> {
+pub(super) fn find_by_name(connection: &mut SqliteConnection, name: &AccountName) -> Result<Option<Account>> {
     let row = account::table
         .filter(account::name.eq(name.as_str()))
         .select(AccountRow::as_select())

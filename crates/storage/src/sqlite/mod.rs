@@ -13,6 +13,7 @@ mod plan_tests;
 mod queries;
 mod records;
 mod sessions;
+mod setup;
 mod speedtests;
 mod threads;
 mod traceroutes;

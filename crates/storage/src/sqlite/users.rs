@@ -1,4 +1,4 @@
-use astranetmon_auth::{ManageAccount, Operator, PasswordHash, Scope};
+use astranetmon_auth::{ManageAccount, Operator, OwnUser, PasswordHash, Scope};
 use astranetmon_domain::{AccountId, Timestamp, User, UserEmail, UserId};
 use async_trait::async_trait;
 use diesel::prelude::*;
@@ -11,7 +11,7 @@ use crate::repository::{NewUser, UserRepository};
 use crate::rows::{AuditRow, NewUserRow, UserRow};
 use crate::schema::{app_user, session};
 
-fn find_by_email(connection: &mut SqliteConnection, email: &UserEmail) -> Result<Option<User>> {
+pub(super) fn find_by_email(connection: &mut SqliteConnection, email: &UserEmail) -> Result<Option<User>> {
     let row = app_user::table
         .filter(app_user::email.eq(email.as_str()))
         .select(UserRow::as_select())
@@ -85,17 +85,19 @@ impl UserRepository for SqliteStorage {
         hash: &PasswordHash,
         now: Timestamp,
     ) -> Result<Option<User>> {
-        let (scope, hash) = (scope.clone(), hash.clone());
-        self.write(move |connection| {
-            let Some(user) = find(connection, scope.account_id(), id)? else { return Ok(None) };
-            diesel::update(app_user::table.find(id.0))
-                .set(app_user::password_hash.eq(hash.as_str()))
-                .execute(connection)?;
-            end_sessions(connection, id)?;
-            record_audit(connection, &AuditRow::new(&scope, "user.set_password", format!("user:{id}"), now))?;
-            Ok(Some(user))
-        })
-        .await
+        let entry = AuditRow::new(scope, "user.set_password", format!("user:{id}"), now);
+        self.set_password(scope.account_id(), id, hash.clone(), entry).await
+    }
+
+    async fn user_change_password(
+        &self,
+        scope: &Scope<OwnUser>,
+        id: UserId,
+        hash: &PasswordHash,
+        now: Timestamp,
+    ) -> Result<Option<User>> {
+        let entry = AuditRow::new(scope, "user.change_password", format!("user:{id}"), now);
+        self.set_password(scope.account_id(), id, hash.clone(), entry).await
     }
 
     async fn user_set_disabled(
@@ -117,6 +119,27 @@ impl UserRepository for SqliteStorage {
             }
             let action = if disabled { "user.disable" } else { "user.enable" };
             record_audit(connection, &AuditRow::new(&scope, action, format!("user:{id}"), now))?;
+            Ok(Some(user))
+        })
+        .await
+    }
+}
+
+impl SqliteStorage {
+    async fn set_password(
+        &self,
+        account_id: AccountId,
+        id: UserId,
+        hash: PasswordHash,
+        entry: AuditRow,
+    ) -> Result<Option<User>> {
+        self.write(move |connection| {
+            let Some(user) = find(connection, account_id, id)? else { return Ok(None) };
+            diesel::update(app_user::table.find(id.0))
+                .set(app_user::password_hash.eq(hash.as_str()))
+                .execute(connection)?;
+            end_sessions(connection, id)?;
+            record_audit(connection, &entry)?;
             Ok(Some(user))
         })
         .await

@@ -131,7 +131,7 @@ async fn every_refusal_has_its_exact_status_headers_and_sentence() {
             Some(bearer(&good)),
             415,
             &[],
-            "{\"error\":\"Unsupported media type: this path takes no body\"}",
+            "{\"error\":\"Unsupported media type: this path takes JSON of at most 64 KiB, Content-Type: application/json\"}",
         ),
         // Outside.
         ("GET", "/", None, 404, &[], not_found),

@@ -41,6 +41,7 @@ pub async fn a_plan_change_is_seen_and_audited(storage: Arc<dyn Storage>) {
     assert_eq!((account.id, account.plan), (changed.id, Plan::Enterprise));
     let found = storage.account_find_by_name(&OPERATOR, &changed.name).await.expect("found");
     assert_eq!(found.map(|account| account.plan), Some(Plan::Enterprise));
+    assert_eq!(storage.account_find(&OPERATOR, changed.id).await.expect("found"), Some(account));
     let audit = storage.audit_list(&manage, 10).await.expect("audit");
     assert_eq!((audit[0].at, audit[0].actor.as_str()), (later, "system:conformance"));
     assert_eq!(
@@ -57,6 +58,7 @@ pub async fn missing_is_none(storage: Arc<dyn Storage>) {
     let nobody = astranetmon_auth::Scope::<ManageAccount>::system(AccountId(4_711), "conformance");
     assert_eq!(storage.account_set_plan(&nobody, Plan::Starter, NOVEMBER).await.expect("no error"), None);
     assert_eq!(storage.account_find_by_name(&OPERATOR, &"x".parse().expect("a name")).await.expect("no error"), None);
+    assert_eq!(storage.account_find(&OPERATOR, AccountId(4_711)).await.expect("no error"), None);
     let address = "x@example.com".parse().expect("an address");
     assert_eq!(storage.user_find_by_email(&OPERATOR, &address).await.expect("no error"), None);
     assert_eq!(storage.audit_list(&nobody, 10).await.expect("no error"), []);

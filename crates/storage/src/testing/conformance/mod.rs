@@ -8,6 +8,7 @@ pub mod maintenance;
 pub mod measured;
 pub mod metrics;
 pub mod sessions;
+pub mod setup;
 pub mod traceroutes;
 pub mod usage;
 pub mod windows;
@@ -49,6 +50,8 @@ macro_rules! conformance_tests {
             sessions: a_session_is_found_by_its_hash_with_its_person, a_session_moves_forward_and_ends_by_itself,
                 a_person_ends_only_sessions_of_their_own, a_new_password_ends_all_sessions,
                 the_disabled_have_no_sessions, what_is_done_to_people_is_audited;
+            setup: of_many_at_once_one_becomes_the_first_owner,
+                only_the_last_token_and_only_in_its_time_makes_the_owner;
             api_keys: a_key_is_found_by_its_hash_only, twenty_live_keys_are_the_bound,
                 a_rolled_key_shares_its_window_and_ends,
                 a_roll_with_overlap_counts_against_the_bound_on_live_keys, a_dead_key_is_not_rolled, revoking_twice_keeps_the_first_time,

@@ -116,6 +116,15 @@ pub async fn a_new_password_ends_all_sessions(storage: Arc<dyn Storage>) {
     assert_eq!(set(&owner, &ada).await, Some(ada.clone()));
     assert_eq!((password(&ada).await, password(&bob).await), (Some(hash.clone()), None));
     assert!(find(&storage, &of_ada).await.is_none() && find(&storage, &of_bob).await.is_some());
+    let own: Scope<OwnUser> = scope(&owner);
+    let changed = PasswordHash::from_stored("$argon2id$2".to_owned());
+    let change = async |account: &Account| {
+        storage.user_change_password(&scope(account), bob.id, &changed, NOVEMBER).await.expect("no error")
+    };
+    assert_eq!((change(&other).await, find(&storage, &of_bob).await.is_some()), (None, true));
+    assert_eq!((change(&owner).await, password(&bob).await), (Some(bob.clone()), Some(changed.clone())));
+    assert!(find(&storage, &of_bob).await.is_none());
+    assert_eq!(storage.session_list(&own, bob.id, NOVEMBER).await.expect("listed"), []);
     let nobody = "nobody@example.com".parse().expect("an address");
     assert_eq!(storage.user_find_to_sign_in(&OPERATOR, &nobody).await.expect("no error"), None);
 }
@@ -161,7 +170,8 @@ pub async fn what_is_done_to_people_is_audited(storage: Arc<dyn Storage>) {
     storage.user_set_password(&manage, ada.id, &hash, at(3)).await.expect("set");
     storage.user_set_disabled(&manage, ada.id, true, at(4)).await.expect("disabled");
     storage.user_set_disabled(&manage, ada.id, false, at(5)).await.expect("enabled");
-    let audit = storage.audit_list(&manage, 5).await.expect("audit");
+    storage.user_change_password(&scope(&owner), ada.id, &hash, at(6)).await.expect("changed");
+    let audit = storage.audit_list(&manage, 6).await.expect("audit");
     let (user, session) = (format!("user:{}", ada.id), format!("session:{}", session.id));
     let lines: Vec<_> =
         audit.iter().rev().map(|line| (line.actor.as_str(), line.action.as_str(), line.object.as_str())).collect();
@@ -173,6 +183,7 @@ pub async fn what_is_done_to_people_is_audited(storage: Arc<dyn Storage>) {
             ("system:conformance", "user.set_password", &user),
             ("system:conformance", "user.disable", &user),
             ("system:conformance", "user.enable", &user),
+            ("system:conformance", "user.change_password", &user),
         ]
     );
 }
