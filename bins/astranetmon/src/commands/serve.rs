@@ -12,7 +12,7 @@ use crate::server::{self, ServerSettings};
 use crate::shutdown::StopSignals;
 use crate::storage_choice::Purpose;
 use crate::tls::ReloadingCertificate;
-use crate::{Failure, log, metrics_endpoint, storage_choice};
+use crate::{Failure, log, metrics_endpoint, setup_link, storage_choice};
 
 #[derive(Debug, Default, Args)]
 pub(super) struct ServeArguments {
@@ -36,6 +36,9 @@ pub(super) struct ServeArguments {
     /// Networks whose X-Forwarded-For is believed, separated by commas: `10.0.0.0/8,::1`
     #[arg(long, value_name = "NETWORKS")]
     trusted_proxies: Option<String>,
+    /// Where the link is written that makes the first owner: beside an embedded database
+    #[arg(long, value_name = "FILE")]
+    setup_link_file: Option<PathBuf>,
     /// Certificate chain (PEM)
     #[arg(long, value_name = "FILE")]
     tls_cert: Option<PathBuf>,
@@ -71,6 +74,7 @@ impl ServeArguments {
             ("--metrics-listen", "metrics_listen", self.metrics_listen.clone()),
             ("--public-url", "public_url", self.public_url.clone()),
             ("--trusted-proxies", "trusted_proxies", self.trusted_proxies.clone()),
+            ("--setup-link-file", "setup_link_file", path(&self.setup_link_file)),
             ("--tls-cert", "tls.cert", path(&self.tls_cert)),
             ("--tls-key", "tls.key", path(&self.tls_key)),
             ("--insecure-http", "insecure_http", self.insecure_http.then(|| "true".to_owned())),
@@ -121,7 +125,7 @@ async fn serve(
         }
     }
     let storage = storage_choice::open(settings, Purpose::Serve).await?;
-    let state = web::Data::new(ApiState::new(Arc::clone(&storage), clock, settings.api()).await?);
+    let state = web::Data::new(ApiState::new(Arc::clone(&storage), Arc::clone(&clock), settings.api()).await?);
     let tls = certificate.as_ref().map(ReloadingCertificate::server_config).transpose()?;
     if let Some(certificate) = certificate {
         tokio::spawn(certificate.watch());
@@ -135,6 +139,7 @@ async fn serve(
         extra: None,
     };
     let running = server::start(server, state).await?;
+    let setup_link = setup_link::offer(storage.as_ref(), settings, clock.as_ref(), running.addr).await?;
     tracing::info!(
         address = %format_args!("{scheme}://{}", running.addr),
         database = storage.kind(),
@@ -146,6 +151,7 @@ async fn serve(
     signals
         .finish(async {
             running.stop().await;
+            drop(setup_link);
             storage.close().await;
             if let Some(metrics) = metrics {
                 metrics.stop(false).await;

@@ -37,6 +37,8 @@ pub struct Settings {
     pub public_url: Option<PublicUrl>,
     /// Networks of proxies whose `X-Forwarded-For` is believed.
     pub trusted_proxies: Vec<Network>,
+    /// Where the link is written that makes the first owner; beside an embedded database, if unset.
+    pub setup_link_file: Option<PathBuf>,
     /// Certificate and key; without them plain HTTP is spoken.
     pub tls: TlsPaths,
     /// Allows plain HTTP on an address that others can reach.
@@ -138,6 +140,7 @@ impl Default for Settings {
             database_url: DatabaseUrl::default(),
             public_url: None,
             trusted_proxies: Vec::new(),
+            setup_link_file: None,
             tls: TlsPaths::default(),
             insecure_http: false,
             workers: None,

@@ -1,16 +1,17 @@
-//! The demonstration's folder: the database, the keys, and what was done.
+//! The demonstration's folder: the database, the keys, the owner's password, and what was done.
 
-use std::fs::{self, File, OpenOptions};
-use std::io::{self, Write};
+use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
 
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-use crate::Failure;
+use crate::{Failure, private_file};
 
 const DATABASE: &str = "astranetmon.sqlite3";
 const KEYS: &str = "demo-keys.json";
+const OWNER: &str = "demo-owner.json";
 const PROGRESS: &str = "demo-history.json";
 
 /// A folder that only its owner can look into.
@@ -24,6 +25,13 @@ pub(super) struct DemoKeys {
     pub(super) starter: String,
     pub(super) professional: String,
     pub(super) enterprise: String,
+}
+
+/// Who signs in to the demonstration's dashboard, and how. Like the keys, it has no `Debug`.
+#[derive(Deserialize, PartialEq, Serialize)]
+pub(super) struct DemoOwner {
+    pub(super) email: String,
+    pub(super) password: String,
 }
 
 /// What became of the history.
@@ -59,6 +67,15 @@ impl DemoFolder {
         self.write(KEYS, keys)
     }
 
+    /// The kept owner; `None` as for the keys.
+    pub(super) fn owner(&self) -> Result<Option<DemoOwner>, Failure> {
+        self.read(OWNER)
+    }
+
+    pub(super) fn keep_owner(&self, owner: &DemoOwner) -> Result<(), Failure> {
+        self.write(OWNER, owner)
+    }
+
     pub(super) fn history_progress(&self) -> Result<Option<HistoryProgress>, Failure> {
         self.read(PROGRESS)
     }
@@ -76,34 +93,14 @@ impl DemoFolder {
         }
     }
 
-    /// Replaces the file in one step, so that it is whole at any moment and never readable by others.
     fn write(&self, name: &str, value: &impl Serialize) -> Result<(), Failure> {
         let path = self.path.join(name);
-        let fresh = self.path.join(format!("{name}.new"));
-        let written = serde_json::to_vec(value).map_err(io::Error::other).and_then(|json| {
-            let mut file = create_private(&fresh)?;
-            file.write_all(&json)?;
-            file.write_all(b"\n")?;
-            file.sync_all()?;
-            fs::rename(&fresh, &path)?;
-            // The name is durable once its folder is.
-            if cfg!(unix) { File::open(&self.path)?.sync_all() } else { Ok(()) }
+        let written = serde_json::to_vec(value).map_err(io::Error::other).and_then(|mut json| {
+            json.push(b'\n');
+            private_file::write(&path, &json)
         });
         written.map_err(|error| cannot("write", &path, &error))
     }
-}
-
-fn create_private(path: &Path) -> io::Result<File> {
-    // What a run before left behind may have another owner's eyes on it.
-    match fs::remove_file(path) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-        _ => {}
-    }
-    let mut options = OpenOptions::new();
-    options.write(true).create_new(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    options.open(path)
 }
 
 fn cannot(what: &str, path: &Path, error: &io::Error) -> Failure {

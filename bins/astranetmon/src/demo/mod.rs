@@ -7,6 +7,7 @@ mod history;
 mod live;
 mod metrics;
 mod noise;
+mod owners;
 mod run;
 mod schedule;
 mod speedtests;

@@ -14,9 +14,10 @@ use tokio::sync::watch;
 use super::DemoOptions;
 use super::accounts::{accounts, keys};
 use super::fleet::fleet;
-use super::folder::{DemoFolder, DemoKeys, HistoryProgress};
+use super::folder::{DemoFolder, DemoKeys, DemoOwner, HistoryProgress};
 use super::history::{load, register};
 use super::live::{Fleet, HostReporter, report_fleets};
+use super::owners::owners;
 use super::schedule::WEEK_SECONDS;
 use crate::configuration::{LogFormat, Settings};
 use crate::server::{self, ServerSettings};
@@ -105,6 +106,7 @@ async fn serve(
         register(storage.as_ref(), &fleets, started_at, started_at).await?;
     }
     let keys = keys(storage.as_ref(), folder, &accounts, started_at).await?;
+    let owner = owners(storage.as_ref(), folder, &accounts, started_at).await?;
 
     let [_, _, enterprise] = &accounts;
     let host = HostReporter::new(storage.as_ref(), enterprise.id, started_at).await?;
@@ -122,7 +124,7 @@ async fn serve(
         )),
         tokio::spawn(host.run(Arc::clone(storage), clock, stopped)),
     ];
-    let announcement = announcement(options.format, server.addr, &keys);
+    let announcement = announcement(options.format, server.addr, &keys, &owner);
     // Whoever closed standard output does not want to know.
     let _ = std::io::stdout().write_all(announcement.as_bytes());
     Ok(Demonstration { server, reporters, stop })
@@ -137,18 +139,23 @@ fn fleets(seed: u64, accounts: &[Account; 3]) -> Result<Vec<Fleet>, Failure> {
 }
 
 /// What standard output says once the server serves.
-fn announcement(format: OutputFormat, mut addr: SocketAddr, keys: &DemoKeys) -> String {
+fn announcement(format: OutputFormat, mut addr: SocketAddr, keys: &DemoKeys, owner: &DemoOwner) -> String {
     if addr.ip().is_unspecified() {
         // Every address is one to listen on, not one to ask.
         addr.set_ip(IpAddr::V4(Ipv4Addr::LOCALHOST));
     }
-    let url = format!("http://{addr}");
+    let (url, port) = (format!("http://{addr}"), addr.port());
     match format {
-        OutputFormat::Json => format!("{}\n", serde_json::json!({ "url": url, "keys": keys })),
+        OutputFormat::Json => format!("{}\n", serde_json::json!({ "url": url, "keys": keys, "owner": owner })),
         OutputFormat::Text => {
             let DemoKeys { starter, professional, enterprise } = keys;
+            let DemoOwner { email, password } = owner;
             format!(
                 r#"AstraNetmon serves {url}, documented at {url}/api/v1/docs. Ctrl-C stops it.
+
+Dashboard: http://localhost:{port}/dashboard
+  E-mail        {email}
+  Password      {password}
 
 Keys:
   Starter       {starter}
@@ -184,15 +191,19 @@ mod tests {
             professional: "astra_p".to_owned(),
             enterprise: "astra_e".to_owned(),
         };
+        let owner = DemoOwner { email: "owner@example.com".to_owned(), password: "secret".to_owned() };
         let addr = SocketAddr::from(([127, 0, 0, 1], 8080));
-        let json = announcement(OutputFormat::Json, addr, &keys);
+        let json = announcement(OutputFormat::Json, addr, &keys, &owner);
         assert_eq!(json.lines().count(), 1);
-        assert!(announcement(OutputFormat::Json, SocketAddr::from(([0, 0, 0, 0], 8080)), &keys) == json);
+        assert!(announcement(OutputFormat::Json, SocketAddr::from(([0, 0, 0, 0], 8080)), &keys, &owner) == json);
         let value: serde_json::Value = serde_json::from_str(&json).expect("JSON");
         assert_eq!(value["url"], "http://127.0.0.1:8080");
         assert_eq!(value["keys"]["professional"], "astra_p");
-        let text = announcement(OutputFormat::Text, addr, &keys);
+        assert_eq!(value["owner"], serde_json::json!({ "email": "owner@example.com", "password": "secret" }));
+        let text = announcement(OutputFormat::Text, addr, &keys, &owner);
         for line in [
+            "Dashboard: http://localhost:8080/dashboard",
+            "  Password      secret",
             "START_DATE=$(date -u -d '7 days ago' '+%Y-%m-%dT%H:%M:%SZ')",
             r#"curl -H "Authorization: Bearer astra_e" \"#,
             r#"  "http://127.0.0.1:8080/api/v1/metrics?agent_id=agent-123&limit=100""#,
