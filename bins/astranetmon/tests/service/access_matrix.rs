@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use std::fmt::Write;
 
 use astranetmon_auth::{ApiKey, Permission, PermissionSet};
-use astranetmon_domain::Plan;
+use astranetmon_domain::{Plan, UserRole};
 use reqwest::Method;
 use serde_json::Value;
 
@@ -19,8 +19,8 @@ const OPEN: [&str; 5] =
 /// What the document does not list.
 const BESIDE_THE_DOCUMENT: [&str; 3] = ["/healthz", "/readyz", "/api/v1/nowhere"];
 
-/// A name and what stands in `Authorization`.
-type Credential = (&'static str, Option<String>);
+/// A name, what stands in `Authorization`, and in `Cookie`.
+type Credential = (&'static str, Option<String>, Option<String>);
 
 async fn credentials(office: &Office) -> Vec<Credential> {
     let mine = office.account("mine", Plan::Enterprise).await;
@@ -33,24 +33,44 @@ async fn credentials(office: &Office) -> Vec<Credential> {
     office.revoke(&mine, &revoked).await;
     let last = all.secret.chars().last().expect("not empty");
     let bad_checksum = format!("{}{}", &all.secret[..all.secret.len() - 1], if last == 'x' { 'y' } else { 'x' });
+    let bearer = |key: &str| Some(format!("Bearer {key}"));
     let mut credentials = vec![
-        ("none", None),
-        ("another scheme", Some("Basic dXNlcjpwYXNz".to_owned())),
-        ("no token", Some("Bearer".to_owned())),
-        ("malformed", Some("Bearer astra_your_api_key_here".to_owned())),
-        ("bad checksum", Some(format!("Bearer {bad_checksum}"))),
-        ("unknown", Some(format!("Bearer {}", ApiKey::generate(&mut unforeseen()).reveal()))),
-        ("expired", Some(format!("Bearer {}", expired.secret))),
-        ("revoked", Some(format!("Bearer {}", revoked.secret))),
+        ("none", None, None),
+        ("another scheme", Some("Basic dXNlcjpwYXNz".to_owned()), None),
+        ("no token", Some("Bearer".to_owned()), None),
+        ("malformed", bearer("astra_your_api_key_here"), None),
+        ("bad checksum", bearer(&bad_checksum), None),
+        ("unknown", bearer(ApiKey::generate(&mut unforeseen()).reveal()), None),
+        ("expired", bearer(&expired.secret), None),
+        ("revoked", bearer(&revoked.secret), None),
     ];
     let nothing = office.key_with(&mine, PermissionSet::NONE, None).await;
-    credentials.push(("no permission", Some(format!("Bearer {}", nothing.secret))));
+    credentials.push(("no permission", bearer(&nothing.secret), None));
     for permission in Permission::ALL {
         let key = office.key_with(&mine, [permission].into_iter().collect(), None).await;
-        credentials.push((permission.as_str(), Some(format!("Bearer {}", key.secret))));
+        credentials.push((permission.as_str(), bearer(&key.secret), None));
     }
-    credentials.push(("all", Some(format!("Bearer {}", all.secret))));
-    credentials.push(("all of another account", Some(format!("Bearer {}", office.key(&other).await.secret))));
+    credentials.push(("all", bearer(&all.secret), None));
+    credentials.push(("all of another account", bearer(&office.key(&other).await.secret), None));
+
+    let owner = office.person(&mine, "owner@example.com", UserRole::Owner).await;
+    let session = office.session_since(&owner, now()).await;
+    credentials.push(("session of an owner", None, Some(session.clone())));
+    for (name, email, role) in [
+        ("session of an admin", "admin@example.com", UserRole::Admin),
+        ("session of a viewer", "viewer@example.com", UserRole::Viewer),
+    ] {
+        let person = office.person(&mine, email, role).await;
+        credentials.push((name, None, Some(office.session_since(&person, now()).await)));
+    }
+    let of_other = office.person(&other, "other@example.com", UserRole::Owner).await;
+    credentials.push(("session of another account", None, Some(office.session_since(&of_other, now()).await)));
+    let ended = office.session_since(&owner, now().plus_seconds(-3_600)).await;
+    credentials.push(("session that has ended", None, Some(ended)));
+    let malformed = "__Host-astra_session=x".to_owned();
+    credentials.push(("malformed session", None, Some(malformed)));
+    credentials.push(("no permission beside a session", bearer(&nothing.secret), Some(session.clone())));
+    credentials.push(("bad checksum beside a session", bearer(&bad_checksum), Some(session)));
     credentials
 }
 
@@ -104,8 +124,9 @@ async fn matrix(kind: Kind) -> String {
     for operation in operations(&server, &caller).await {
         let (method, path) = operation.split_once(' ').expect("two words");
         let method: Method = method.parse().expect("a method");
-        for (name, authorization) in &credentials {
-            let answer = caller.ask(&server, method.clone(), &target(path), authorization.as_deref(), &[]).await;
+        for (name, authorization, cookie) in &credentials {
+            let cookie: Vec<_> = cookie.iter().map(|cookie| ("cookie", cookie.as_str())).collect();
+            let answer = caller.ask(&server, method.clone(), &target(path), authorization.as_deref(), &cookie).await;
             check_form(&operation, &answer);
             if *name == "none" && answer.status == 200 {
                 open.insert(operation.clone());

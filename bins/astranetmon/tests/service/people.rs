@@ -3,9 +3,7 @@
 use astranetmon_domain::UserEmail;
 use serde_json::Value;
 
-use crate::support::{Database, Kind, astranetmon, succeeds};
-
-const PASSWORD: &str = "correct otter kettle moon";
+use crate::support::{Database, Kind, PASSWORD, astranetmon, succeeds};
 
 #[tokio::test]
 async fn an_operator_adds_people_gives_them_passwords_and_disables_them() {

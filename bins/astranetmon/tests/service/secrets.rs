@@ -53,7 +53,7 @@ async fn the_log_has_one_line_a_request_and_no_secret() {
         for bearer in bearers.iter().map(String::as_str).chain(["Basic Y2FuYXJ5", "nonsense"]) {
             for path in paths {
                 for method in [Method::GET, Method::DELETE] {
-                    let cookie = format!("session={HEADER}");
+                    let cookie = format!("__Host-astra_session={HEADER}; __Host-astra_device={HEADER}");
                     let headers = [("cookie", cookie.as_str()), ("x-request-id", "asked-by-test")];
                     let answer = caller.ask(&server, method, path, Some(bearer), &headers).await;
                     check("an answer", &format!("{:?}{}", answer.headers, answer.body), &keys);

@@ -27,6 +27,12 @@ impl Answer {
         self.headers.get(name).map(|value| value.to_str().expect("ASCII"))
     }
 
+    /// The cookies it sets, as a browser sends them.
+    pub(crate) fn cookies(&self) -> String {
+        let lines = self.headers.get_all("set-cookie").iter().map(|line| line.to_str().expect("ASCII"));
+        lines.filter_map(|line| line.split(';').next()).collect::<Vec<_>>().join("; ")
+    }
+
     pub(crate) fn json(&self) -> Value {
         serde_json::from_str(&self.body).unwrap_or_else(|error| panic!("{error}: {}", self.body))
     }
@@ -70,6 +76,24 @@ impl Caller {
         headers: &[(&str, &str)],
     ) -> Answer {
         self.send(method, &format!("{}{path}", server.url()), authorization, headers).await.expect("an answer")
+    }
+
+    /// With a JSON body and no credential but what stands in the headers.
+    pub(crate) async fn send_json(
+        &self,
+        server: &Server,
+        method: Method,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: &Value,
+    ) -> Answer {
+        let mut request = self.client.request(method, format!("{}{path}", server.url())).json(body);
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        let response = request.send().await.expect("an answer");
+        let (status, headers) = (response.status().as_u16(), response.headers().clone());
+        Answer { status, headers, body: response.text().await.expect("a body") }
     }
 
     async fn send(

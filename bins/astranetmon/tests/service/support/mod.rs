@@ -16,7 +16,7 @@ use tokio::sync::{Mutex, MutexGuard};
 pub(crate) use caller::{Answer, Caller, Wire};
 pub(crate) use command::{astranetmon, succeeds};
 pub(crate) use database::{Cluster, Database, Kind};
-pub(crate) use records::{Key, Office, fleet, record_id};
+pub(crate) use records::{Key, Office, PASSWORD, fleet, record_id};
 pub(crate) use server::Server;
 
 /// What the one who runs the tests has set.

@@ -1,17 +1,22 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use astranetmon_auth::{ApiKey, ManageAccount, NewApiKey, Operator, PasswordHash, PermissionSet, Scope};
+use astranetmon_auth::{
+    ApiKey, ManageAccount, NewApiKey, NewSession, Operator, Password, PasswordHash, PermissionSet, Scope, SessionToken,
+};
 use astranetmon_domain::{
     Account, AccountName, AgentFacts, AgentId, ApiKeyId, Hop, MetricSample, Plan, Speedtest, SpeedtestId,
-    SpeedtestStatus, Timestamp, Traceroute, TracerouteId, TracerouteProtocol, TracerouteStatus, UserEmail,
+    SpeedtestStatus, Timestamp, Traceroute, TracerouteId, TracerouteProtocol, TracerouteStatus, User, UserEmail,
+    UserRole,
 };
-use astranetmon_storage::{NewAgent, Storage};
+use astranetmon_storage::{NewAgent, NewUser, Storage};
 use uuid::Uuid;
 
 use super::{now, unforeseen};
 
 const REASON: &str = "test";
+/// Of every person that tests make.
+pub(crate) const PASSWORD: &str = "correct otter kettle moon";
 
 /// An API key and its id.
 #[derive(Clone, Debug)]
@@ -29,6 +34,36 @@ impl Office {
     pub(crate) async fn account(&self, name: &str, plan: Plan) -> Account {
         let name: AccountName = name.parse().expect("a name");
         self.storage.account_create(&Operator::new(REASON), &name, plan, now()).await.expect("an account")
+    }
+
+    /// A person with the password [`PASSWORD`].
+    pub(crate) async fn person(&self, account: &Account, email: &str, role: UserRole) -> User {
+        let new = NewUser { email: email.parse().expect("an address"), role };
+        let user = self.storage.user_create(&self.manage(account), &new, now()).await.expect("a user");
+        let hash = Password::presented(PASSWORD.to_owned()).hash(&mut unforeseen()).expect("hashed");
+        self.storage.user_set_password(&self.manage(account), user.id, &hash, now()).await.expect("set").expect("there")
+    }
+
+    /// A person who cannot sign in until [`Office::give_all_passwords`].
+    pub(crate) async fn person_without_password(&self, account: &Account, email: &str) {
+        let new = NewUser { email: email.parse().expect("an address"), role: UserRole::Viewer };
+        self.storage.user_create(&self.manage(account), &new, now()).await.expect("a user");
+    }
+
+    /// [`PASSWORD`] for everybody in the account, hashed once.
+    pub(crate) async fn give_all_passwords(&self, account: &Account) {
+        let hash = Password::presented(PASSWORD.to_owned()).hash(&mut unforeseen()).expect("hashed");
+        for user in self.storage.user_list(&self.manage(account)).await.expect("listed") {
+            self.storage.user_set_password(&self.manage(account), user.id, &hash, now()).await.expect("set");
+        }
+    }
+
+    /// The cookie of a session that the person began at that time.
+    pub(crate) async fn session_since(&self, user: &User, began_at: Timestamp) -> String {
+        let token = SessionToken::generate(&mut unforeseen());
+        let new = NewSession { hash: token.hash(), user_id: user.id, address: None, user_agent: None };
+        self.storage.session_create(&Operator::new(REASON), &new, began_at).await.expect("stored").expect("a session");
+        format!("__Host-astra_session={}", token.reveal())
     }
 
     /// What is stored of a person's password.

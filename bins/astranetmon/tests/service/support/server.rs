@@ -44,6 +44,7 @@ impl Server {
             .env("ASTRANETMON_LOG_FORMAT", "json")
             // Every caller of every test has the same address.
             .env("ASTRANETMON_LIMITS_ADDRESS_FAILURES_PER_MINUTE", "1000000")
+            .env("ASTRANETMON_LIMITS_SIGN_INS_PER_MINUTE", "1000000")
             .envs(variables.iter().copied())
             .stdin(Stdio::null())
             .stdout(Stdio::null())
