@@ -8,6 +8,7 @@ mod agent;
 mod clock;
 mod id;
 mod metric;
+mod metric_field;
 mod page;
 mod plan;
 mod speedtest;
@@ -22,7 +23,8 @@ pub use clock::{Clock, ManualClock, SystemClock};
 pub use id::{
     AccountId, AgentId, ApiKeyId, InvalidAgentId, QuotaWindowId, SessionId, SpeedtestId, TracerouteId, UserId,
 };
-pub use metric::{METRIC_FIELDS, MetricColumns, MetricField, MetricFieldKind, MetricSample, NULL, to_fixed};
+pub use metric::{METRIC_FIELDS, MetricColumns, MetricSample, NULL, to_fixed};
+pub use metric_field::{MetricField, MetricFieldKind, UnknownMetricField};
 pub use page::{AgentFilter, InvalidLimit, Limit, MetricPosition, PageRequest, RecordFilter, RecordPosition};
 pub use plan::{Plan, UnknownPlan};
 pub use speedtest::{Speedtest, SpeedtestStatus};

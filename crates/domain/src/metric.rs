@@ -1,25 +1,4 @@
-use crate::{AgentId, Timestamp, round_to};
-
-/// What a metric field's number is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum MetricFieldKind {
-    /// A whole number.
-    Integer,
-    /// A number kept with this many decimals.
-    Float {
-        /// Decimals that are kept.
-        decimals: u8,
-    },
-}
-
-/// One measured field of a metric.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct MetricField {
-    /// Its name, with the unit.
-    pub name: &'static str,
-    /// Its kind.
-    pub kind: MetricFieldKind,
-}
+use crate::{AgentId, MetricField, MetricFieldKind, Timestamp, round_to};
 
 /// Stands for an unknown value in [`MetricColumns`].
 pub const NULL: i64 = i64::MIN;
@@ -106,9 +85,16 @@ macro_rules! metric_fields {
         }
 
         /// Every measured field, in the order of the contract.
-        pub const METRIC_FIELDS: [MetricField; [$(stringify!($name),)*].len()] = [
-            $(MetricField { name: stringify!($name), kind: field_kind!($type $(, $decimals)?) },)*
-        ];
+        pub const METRIC_FIELDS: [MetricField; [$(stringify!($name),)*].len()] = {
+            let named = [$((stringify!($name), field_kind!($type $(, $decimals)?)),)*];
+            let mut fields = [MetricField::new(0, named[0].0, named[0].1); _];
+            let mut index = 0;
+            while index < named.len() {
+                fields[index] = MetricField::new(index, named[index].0, named[index].1);
+                index += 1;
+            }
+            fields
+        };
     };
 }
 

@@ -8,6 +8,7 @@
 mod agent_lists;
 #[cfg(test)]
 mod bound_sql;
+mod buckets;
 mod counts;
 mod error;
 mod fetched;
@@ -26,7 +27,8 @@ pub mod testing;
 
 pub use error::StorageError;
 pub use repository::{
-    AccountRepository, AgentPage, AgentRepository, ApiKeyRepository, Appended, AuditEntry, AuditRepository, FirstOwner,
-    Maintenance, MetricPage, MetricRepository, NewAgent, NewUser, RecordPage, SessionRepository, Setup,
-    SetupRepository, SpeedtestRepository, Storage, TracerouteRepository, UsageRepository, UserRepository,
+    AccountRepository, AgentPage, AgentRepository, ApiKeyRepository, Appended, AuditEntry, AuditRepository,
+    BucketQuery, BucketValue, FirstOwner, InvalidBucketQuery, Maintenance, MetricBucket, MetricPage, MetricRepository,
+    NewAgent, NewUser, RecordPage, SessionRepository, Setup, SetupRepository, SpeedtestRepository, Storage,
+    TracerouteRepository, UsageRepository, UserRepository,
 };

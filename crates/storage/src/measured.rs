@@ -8,7 +8,9 @@
 use astranetmon_domain::{METRIC_FIELDS, MetricSample, NULL};
 use diesel::backend::Backend;
 use diesel::deserialize::{self, FromSql, FromSqlRow};
+use diesel::pg::{Pg, PgValue};
 use diesel::sql_types::Binary;
+use diesel::sqlite::Sqlite;
 
 const FIELD_BYTES: usize = size_of::<i64>();
 
@@ -57,6 +59,41 @@ where
     }
 }
 
+/// The stored bytes of one sample, of which only the fields that are asked for are decoded.
+#[derive(Clone, Copy, Debug, FromSqlRow)]
+pub(crate) struct Packed {
+    bytes: [[u8; FIELD_BYTES]; METRIC_FIELDS.len()],
+    fields: usize,
+}
+
+impl Packed {
+    pub(crate) fn of(stored: &[u8]) -> Self {
+        let mut bytes = [[0; FIELD_BYTES]; METRIC_FIELDS.len()];
+        let stored = stored.as_chunks().0;
+        let fields = stored.len().min(bytes.len());
+        bytes[..fields].copy_from_slice(&stored[..fields]);
+        Self { bytes, fields }
+    }
+
+    /// The value of the field of that place in [`METRIC_FIELDS`], at its fixed scale.
+    #[inline]
+    pub(crate) fn value(&self, field: usize) -> i64 {
+        if field < self.fields { i64::from_be_bytes(self.bytes[field]) } else { NULL }
+    }
+}
+
+impl FromSql<Binary, Sqlite> for Packed {
+    fn from_sql(mut value: <Sqlite as Backend>::RawValue<'_>) -> deserialize::Result<Self> {
+        Ok(Self::of(value.read_blob()))
+    }
+}
+
+impl FromSql<Binary, Pg> for Packed {
+    fn from_sql(value: PgValue<'_>) -> deserialize::Result<Self> {
+        Ok(Self::of(value.as_bytes()))
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -72,5 +109,9 @@ mod tests {
         assert_eq!(Measured::unpack(&packed[..4 * FIELD_BYTES]), measured);
         let longer = [packed.as_slice(), &[7; FIELD_BYTES]].concat();
         assert_eq!(Measured::unpack(&longer), measured, "of a newer program");
+        for stored in [&packed[..], &packed[..4 * FIELD_BYTES], &longer] {
+            let stored = Packed::of(stored);
+            assert_eq!(std::array::from_fn(|field| stored.value(field)), values);
+        }
     }
 }

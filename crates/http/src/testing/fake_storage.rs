@@ -1,4 +1,4 @@
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
@@ -8,15 +8,16 @@ use astranetmon_auth::{
     ReadTraceroutes, Scope, SessionHash, SessionLookup, SessionRecord, SetupHash,
 };
 use astranetmon_domain::{
-    Account, AccountId, AccountName, Agent, AgentFilter, AgentId, ApiKeyId, MetricPosition, MetricSample, PageRequest,
-    Plan, QuotaWindowId, RecordFilter, RecordPosition, SessionId, Speedtest, SpeedtestId, Timestamp, Traceroute,
-    TracerouteId, User, UserEmail, UserId,
+    Account, AccountId, AccountName, Agent, AgentFilter, AgentId, ApiKeyId, MetricField, MetricPosition, MetricSample,
+    PageRequest, Plan, QuotaWindowId, RecordFilter, RecordPosition, SessionId, Speedtest, SpeedtestId, Timestamp,
+    Traceroute, TracerouteId, User, UserEmail, UserId,
 };
 use astranetmon_ratelimit::{QuotaUnavailable, QuotaWindows, UsageCount, Window, WindowTake};
 use astranetmon_storage::{
-    AccountRepository, AgentPage, AgentRepository, ApiKeyRepository, Appended, AuditEntry, AuditRepository, FirstOwner,
-    Maintenance, MetricPage, MetricRepository, NewAgent, NewUser, RecordPage, SessionRepository, Setup,
-    SetupRepository, SpeedtestRepository, StorageError, TracerouteRepository, UsageRepository, UserRepository,
+    AccountRepository, AgentPage, AgentRepository, ApiKeyRepository, Appended, AuditEntry, AuditRepository,
+    BucketQuery, BucketValue, FirstOwner, Maintenance, MetricBucket, MetricPage, MetricRepository, NewAgent, NewUser,
+    RecordPage, SessionRepository, Setup, SetupRepository, SpeedtestRepository, StorageError, TracerouteRepository,
+    UsageRepository, UserRepository,
 };
 use async_trait::async_trait;
 use uuid::Uuid;
@@ -248,6 +249,31 @@ impl MetricRepository for FakeStorage {
         let mut page = MetricPage { total, more, ..MetricPage::default() };
         samples.iter().for_each(|sample| page.columns.push_sample(sample));
         Ok(page)
+    }
+
+    async fn metric_buckets(&self, scope: &Scope<ReadMetrics>, query: &BucketQuery) -> Result<Vec<MetricBucket>> {
+        self.ready()?;
+        let width = i64::from(query.bucket_seconds().get()) * 1_000_000;
+        let mut buckets: BTreeMap<i64, Vec<MetricSample>> = BTreeMap::new();
+        for (owner, sample) in self.metrics.lock().expect("not poisoned").iter() {
+            let inside = sample.agent_id == *query.agent_id() && query.range().contains(sample.timestamp);
+            if *owner == scope.account_id() && inside {
+                let start = sample.timestamp.as_micros().div_euclid(width) * width;
+                buckets.entry(start).or_default().push(sample.clone());
+            }
+        }
+        let value = |samples: &[MetricSample], field: &MetricField| {
+            let values = samples.iter().filter_map(|sample| field.in_unit(sample.fixed_values()[field.index()]));
+            let values: Vec<f64> = values.collect();
+            let (min, max) = (values.iter().copied().reduce(f64::min)?, values.iter().copied().reduce(f64::max)?);
+            Some(BucketValue { avg: values.iter().sum::<f64>() / values.len() as f64, min, max })
+        };
+        let bucket = |(start, samples): (i64, Vec<MetricSample>)| MetricBucket {
+            start: Timestamp::from_micros(start),
+            sample_count: u32::try_from(samples.len()).expect("few samples"),
+            values: query.fields().iter().map(|field| value(&samples, field)).collect(),
+        };
+        Ok(buckets.into_iter().map(bucket).collect())
     }
 
     async fn metric_append(&self, scope: &Scope<Ingest>, samples: Vec<MetricSample>, _: Timestamp) -> Result<Appended> {

@@ -14,10 +14,11 @@ use super::failure::Failure;
 use super::metric_write::{InsertMetrics, StoredMetrics, UpdateMetrics};
 use super::totals::{table, total};
 use super::{PostgresStorage, Result, queries};
+use crate::buckets::BucketFold;
 use crate::counts::{CountDeltas, RecordKind};
 use crate::measured::Measured;
-use crate::rows::MetricReadRow;
-use crate::{Appended, MetricPage, MetricRepository};
+use crate::rows::{MetricReadRow, PackedMetricRow};
+use crate::{Appended, BucketQuery, MetricBucket, MetricPage, MetricRepository};
 
 #[async_trait]
 impl MetricRepository for PostgresStorage {
@@ -47,6 +48,23 @@ impl MetricRepository for PostgresStorage {
                 total(connection, account_id, RecordKind::Metric, filter).await?
             };
             Ok(MetricPage { columns, total, more })
+        })
+        .await
+    }
+
+    async fn metric_buckets(&self, scope: &Scope<ReadMetrics>, query: &BucketQuery) -> Result<Vec<MetricBucket>> {
+        if query.range().is_empty() {
+            return Ok(Vec::new());
+        }
+        let account_id = scope.account_id();
+        self.read_share(account_id, "putting metrics in buckets", async |connection| {
+            let rows = queries::metric_span(account_id, query.agent_id(), query.micros());
+            let mut rows = std::pin::pin!(rows.load_stream::<PackedMetricRow>(connection).await?);
+            let mut fold = BucketFold::new(query);
+            while let Some(row) = rows.try_next().await? {
+                fold.push(row.timestamp, &row.measured);
+            }
+            Ok(fold.finish())
         })
         .await
     }

@@ -68,6 +68,11 @@ async fn every_list_query_uses_an_index_with_a_million_rows() {
             "agents behind".to_owned(),
             debug_query::<Pg, _>(&queries::agent_page(account, Some(("host-10", &agent)), Some(101))).to_string(),
         ),
+        (
+            "buckets".to_owned(),
+            debug_query::<Pg, _>(&queries::metric_span(account, &agent, (at.as_micros(), inside.as_micros())))
+                .to_string(),
+        ),
     ];
     for filter in [AgentFilter::All, AgentFilter::One(agent.clone())] {
         for range in ranges {
@@ -89,7 +94,7 @@ async fn every_list_query_uses_an_index_with_a_million_rows() {
             }
         }
     }
-    assert_eq!(queries_by_name.len(), 2 + 2 * 4 * (2 * 3 + 3));
+    assert_eq!(queries_by_name.len(), 3 + 2 * 4 * (2 * 3 + 3));
     for (name, debug) in queries_by_name {
         let sql = bound_sql(&debug, Placeholder::Dollar);
         let rows = client.query(&format!("EXPLAIN {sql}"), &[]).await.expect(&sql);

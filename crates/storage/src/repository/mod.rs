@@ -1,6 +1,7 @@
 //! The traits that both back ends implement, resource by resource.
 
 mod audit;
+mod buckets;
 mod keys;
 mod maintenance;
 mod people;
@@ -12,6 +13,7 @@ use astranetmon_ratelimit::QuotaWindows;
 
 pub(crate) use self::audit::actor_text;
 pub use self::audit::{AuditEntry, AuditRepository};
+pub use self::buckets::{BucketQuery, BucketValue, InvalidBucketQuery, MetricBucket};
 pub use self::keys::{ApiKeyRepository, UsageRepository};
 pub use self::maintenance::Maintenance;
 pub use self::people::{AccountRepository, NewUser, SessionRepository, UserRepository};

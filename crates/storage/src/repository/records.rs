@@ -10,7 +10,7 @@ use astranetmon_domain::{
 };
 use async_trait::async_trait;
 
-use super::Result;
+use super::{BucketQuery, MetricBucket, Result};
 
 /// An agent to be added.
 #[derive(Clone, Debug)]
@@ -122,6 +122,10 @@ pub trait MetricRepository: Send + Sync {
         filter: &RecordFilter,
         page: &PageRequest<MetricPosition, 10_000>,
     ) -> Result<MetricPage>;
+
+    /// Averages, least and greatest values of the chosen fields of one agent, in equal time buckets, oldest first.
+    /// Buckets without samples are absent.
+    async fn metric_buckets(&self, scope: &Scope<ReadMetrics>, query: &BucketQuery) -> Result<Vec<MetricBucket>>;
 
     /// Appends metrics in one transaction. Unique on (account, agent, timestamp in ms): a second sample fills what was
     /// unknown and overwrites nothing. Durable when this returns.

@@ -9,7 +9,7 @@ use uuid::Uuid;
 
 use super::{Result, foreign, json, time};
 use crate::counts::RecordKind;
-use crate::measured::Measured;
+use crate::measured::{Measured, Packed};
 use crate::schema::{metric_sample, speedtest, traceroute};
 
 /// A row of a table of records, and the record that it keeps.
@@ -66,6 +66,14 @@ pub(crate) struct MetricReadRow {
     pub(crate) agent_id: String,
     pub(crate) timestamp: i64,
     pub(crate) measured: Measured,
+}
+
+/// What buckets need of a metric row.
+#[derive(Queryable, Selectable)]
+#[diesel(table_name = metric_sample)]
+pub(crate) struct PackedMetricRow {
+    pub(crate) timestamp: i64,
+    pub(crate) measured: Packed,
 }
 
 macro_rules! speedtest_rows {

@@ -8,10 +8,11 @@ use diesel::sqlite::SqliteConnection;
 
 use super::records::{self, Kept, total};
 use super::{Result, SqliteStorage, queries};
+use crate::buckets::BucketFold;
 use crate::counts::RecordKind;
 use crate::measured::Measured;
-use crate::repository::{Appended, MetricPage, MetricRepository};
-use crate::rows::{MetricReadRow, MetricRow};
+use crate::repository::{Appended, BucketQuery, MetricBucket, MetricPage, MetricRepository};
+use crate::rows::{MetricReadRow, MetricRow, PackedMetricRow};
 use crate::schema::metric_sample;
 
 #[async_trait]
@@ -27,6 +28,23 @@ impl MetricRepository for SqliteStorage {
         }
         let (account_id, filter, page) = (scope.account_id(), filter.clone(), page.clone());
         self.read_share(account_id, move |connection| read_page(connection, account_id, &filter, &page)).await
+    }
+
+    async fn metric_buckets(&self, scope: &Scope<ReadMetrics>, query: &BucketQuery) -> Result<Vec<MetricBucket>> {
+        if query.range().is_empty() {
+            return Ok(Vec::new());
+        }
+        let (account_id, query) = (scope.account_id(), query.clone());
+        self.read_share(account_id, move |connection| {
+            let rows = queries::metric_span(account_id, query.agent_id(), query.micros());
+            let mut fold = BucketFold::new(&query);
+            for row in rows.load_iter::<PackedMetricRow, _>(connection)? {
+                let row = row?;
+                fold.push(row.timestamp, &row.measured);
+            }
+            Ok(fold.finish())
+        })
+        .await
     }
 
     async fn metric_append(

@@ -4,6 +4,7 @@
 pub mod accounts;
 pub mod agents;
 pub mod api_keys;
+pub mod buckets;
 pub mod maintenance;
 pub mod measured;
 pub mod metrics;
@@ -70,6 +71,8 @@ macro_rules! conformance_tests {
                 metrics_of_accounts_are_apart, speedtests_of_accounts_are_apart, traceroutes_of_accounts_are_apart,
                 an_unknown_account_takes_nothing, metrics_far_from_now_are_kept, speedtests_are_unique_by_agent_and_id,
                 traceroutes_are_unique_by_agent_and_id;
+            buckets: buckets_agree_with_the_samples, unknown_values_and_empty_buckets_are_left_out,
+                ends_of_the_range_cut_buckets, buckets_of_accounts_and_agents_are_apart;
             traceroutes: path_changed_compares_with_the_trace_before, late_traces_correct_their_successors,
                 path_changed_is_right_whatever_the_order_of_arrival;
             maintenance: a_ping_answers, a_shared_secret_is_made_once, a_closed_storage_is_unavailable;
