@@ -14,6 +14,7 @@ mod error;
 mod fetched;
 mod measured;
 mod migrations;
+mod newest;
 pub mod postgres;
 mod queries;
 mod random;
@@ -28,7 +29,7 @@ pub mod testing;
 pub use error::StorageError;
 pub use repository::{
     AccountRepository, AgentPage, AgentRepository, ApiKeyRepository, Appended, AuditEntry, AuditRepository,
-    BucketQuery, BucketValue, FirstOwner, InvalidBucketQuery, Maintenance, MetricBucket, MetricPage, MetricRepository,
-    NewAgent, NewUser, RecordPage, SessionRepository, Setup, SetupRepository, SpeedtestRepository, Storage,
-    TracerouteRepository, UsageRepository, UserRepository,
+    BucketQuery, BucketValue, FirstOwner, FleetRepository, FleetRow, InvalidBucketQuery, Maintenance, MetricBucket,
+    MetricPage, MetricRepository, NewAgent, NewUser, RecordPage, RouteChange, SessionRepository, Setup,
+    SetupRepository, SpeedtestRepository, Storage, TracerouteRepository, UsageRepository, UserRepository,
 };

@@ -15,9 +15,9 @@ use astranetmon_domain::{
 use astranetmon_ratelimit::{QuotaUnavailable, QuotaWindows, UsageCount, Window, WindowTake};
 use astranetmon_storage::{
     AccountRepository, AgentPage, AgentRepository, ApiKeyRepository, Appended, AuditEntry, AuditRepository,
-    BucketQuery, BucketValue, FirstOwner, Maintenance, MetricBucket, MetricPage, MetricRepository, NewAgent, NewUser,
-    RecordPage, SessionRepository, Setup, SetupRepository, SpeedtestRepository, StorageError, TracerouteRepository,
-    UsageRepository, UserRepository,
+    BucketQuery, BucketValue, FirstOwner, FleetRepository, FleetRow, Maintenance, MetricBucket, MetricPage,
+    MetricRepository, NewAgent, NewUser, RecordPage, RouteChange, SessionRepository, Setup, SetupRepository,
+    SpeedtestRepository, StorageError, TracerouteRepository, UsageRepository, UserRepository,
 };
 use async_trait::async_trait;
 use uuid::Uuid;
@@ -331,6 +331,39 @@ test_repository!(
     traceroute_find,
     traceroute_append
 );
+
+#[async_trait]
+impl FleetRepository for FakeStorage {
+    async fn fleet(
+        &self,
+        agents: &Scope<ReadAgents>,
+        _: &Scope<ReadMetrics>,
+        _: &Scope<ReadSpeedtests>,
+        _: &Scope<ReadTraceroutes>,
+    ) -> Result<Vec<FleetRow>> {
+        fn newest<T: Clone>(
+            rows: &Mutex<Vec<(AccountId, T)>>,
+            account_id: AccountId,
+            matches: impl Fn(&T) -> bool,
+            timestamp: impl Fn(&T) -> Timestamp,
+        ) -> Option<T> {
+            page(rows, account_id, matches, |row| std::cmp::Reverse(timestamp(row)), None, Some(1)).0.pop()
+        }
+        let account_id = agents.account_id();
+        let agents = self.agent_page(agents, None, None).await?.agents;
+        let row = |agent: &Agent| {
+            let changed = |trace: &Traceroute| trace.agent_id == agent.id && trace.path_changed == Some(true);
+            FleetRow {
+                agent: agent.clone(),
+                metric: newest(&self.metrics, account_id, |row| row.agent_id == agent.id, |row| row.timestamp),
+                speedtest: newest(&self.speedtests, account_id, |row| row.agent_id == agent.id, |row| row.timestamp),
+                route_change: newest(&self.traceroutes, account_id, changed, |row| row.timestamp)
+                    .map(|trace| RouteChange { at: trace.timestamp, target: trace.target }),
+            }
+        };
+        Ok(agents.iter().map(row).collect())
+    }
+}
 
 #[async_trait]
 impl AccountRepository for FakeStorage {

@@ -8,6 +8,7 @@ mod agents;
 mod api_keys;
 mod append;
 mod failure;
+mod fleet;
 mod lane;
 mod maintenance;
 mod metric_write;

@@ -12,6 +12,7 @@ use super::totals::total_sql;
 use super::{PostgresSettings, PostgresStorage, queries};
 use crate::bound_sql::{Placeholder, bound_sql};
 use crate::counts::RecordKind;
+use crate::newest::{newest_metrics, newest_route_changes, newest_speedtests};
 use crate::testing::{FreshDatabase, TestPostgres};
 
 async fn million_rows() -> (FreshDatabase, Client) {
@@ -68,6 +69,9 @@ async fn every_list_query_uses_an_index_with_a_million_rows() {
             "agents behind".to_owned(),
             debug_query::<Pg, _>(&queries::agent_page(account, Some(("host-10", &agent)), Some(101))).to_string(),
         ),
+        ("newest metrics".to_owned(), debug_query::<Pg, _>(&newest_metrics::<Pg>(account)).to_string()),
+        ("newest speed tests".to_owned(), debug_query::<Pg, _>(&newest_speedtests::<Pg>(account)).to_string()),
+        ("newest route changes".to_owned(), debug_query::<Pg, _>(&newest_route_changes::<Pg>(account)).to_string()),
         (
             "buckets".to_owned(),
             debug_query::<Pg, _>(&queries::metric_span(account, &agent, (at.as_micros(), inside.as_micros())))
@@ -94,13 +98,15 @@ async fn every_list_query_uses_an_index_with_a_million_rows() {
             }
         }
     }
-    assert_eq!(queries_by_name.len(), 3 + 2 * 4 * (2 * 3 + 3));
+    assert_eq!(queries_by_name.len(), 6 + 2 * 4 * (2 * 3 + 3));
     for (name, debug) in queries_by_name {
         let sql = bound_sql(&debug, Placeholder::Dollar);
         let rows = client.query(&format!("EXPLAIN {sql}"), &[]).await.expect(&sql);
         let plan: Vec<String> = rows.iter().map(|row| row.get(0)).collect();
         let plan = plan.join("\n");
         assert!(plan.contains("Index"), "{name}\n{sql}\n{plan}");
+        // The index holds changed routes only: no trace is looked at that is not one.
+        assert!(!plan.contains("Filter: path_changed"), "{name}\n{sql}\n{plan}");
         for line in plan.lines() {
             // A partition without rows is read whole, and a handful is sorted; nothing that grows is.
             let rows = estimated_rows(line).unwrap_or(0);

@@ -2,6 +2,7 @@
 
 mod audit;
 mod buckets;
+mod fleet;
 mod keys;
 mod maintenance;
 mod people;
@@ -14,6 +15,7 @@ use astranetmon_ratelimit::QuotaWindows;
 pub(crate) use self::audit::actor_text;
 pub use self::audit::{AuditEntry, AuditRepository};
 pub use self::buckets::{BucketQuery, BucketValue, InvalidBucketQuery, MetricBucket};
+pub use self::fleet::{FleetRepository, FleetRow, RouteChange};
 pub use self::keys::{ApiKeyRepository, UsageRepository};
 pub use self::maintenance::Maintenance;
 pub use self::people::{AccountRepository, NewUser, SessionRepository, UserRepository};
@@ -41,6 +43,7 @@ pub trait Storage:
     + MetricRepository
     + SpeedtestRepository
     + TracerouteRepository
+    + FleetRepository
     + AuditRepository
     + Maintenance
 {
@@ -60,6 +63,7 @@ impl<T> Storage for T where
         + MetricRepository
         + SpeedtestRepository
         + TracerouteRepository
+        + FleetRepository
         + AuditRepository
         + Maintenance
 {

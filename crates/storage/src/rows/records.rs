@@ -68,6 +68,13 @@ pub(crate) struct MetricReadRow {
     pub(crate) measured: Measured,
 }
 
+impl MetricReadRow {
+    pub(crate) fn into_sample(self) -> Result<MetricSample> {
+        let agent_id = AgentId::parse(&self.agent_id).map_err(|_| foreign("a metric's agent"))?;
+        Ok(MetricSample::from_fixed_values(agent_id, time(self.timestamp), &self.measured.0))
+    }
+}
+
 /// What buckets need of a metric row.
 #[derive(Queryable, Selectable)]
 #[diesel(table_name = metric_sample)]
@@ -185,6 +192,15 @@ pub(crate) struct TracerouteRow {
     pub(crate) path_changed: Option<bool>,
     duration_ms: Option<i64>,
     hops: String,
+}
+
+/// What overviews need of a traceroute.
+#[derive(Queryable, Selectable)]
+#[diesel(table_name = traceroute)]
+pub(crate) struct RouteChangeRow {
+    pub(crate) agent_id: String,
+    pub(crate) timestamp: i64,
+    pub(crate) target: String,
 }
 
 impl RecordRow for TracerouteRow {

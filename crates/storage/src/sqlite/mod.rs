@@ -6,6 +6,7 @@ mod accounts;
 mod agents;
 mod api_keys;
 mod connection;
+mod fleet;
 mod maintenance;
 mod metrics;
 #[cfg(test)]

@@ -14,6 +14,7 @@ use super::connection::{self, Access};
 use super::queries;
 use crate::bound_sql::{Placeholder, bound_sql};
 use crate::counts::{CountedSpan, RecordKind};
+use crate::newest::{newest_metrics, newest_route_changes, newest_speedtests};
 
 #[derive(QueryableByName)]
 struct Step {
@@ -88,6 +89,14 @@ fn every_list_query_uses_an_index_with_a_million_rows() {
     );
     let span = (at.as_micros(), at.plus_seconds(86_400).as_micros());
     explain("buckets".into(), debug_query::<Sqlite, _>(&queries::metric_span(account, &agent, span)).to_string());
+    let newest = [
+        debug_query::<Sqlite, _>(&newest_metrics::<Sqlite>(account)).to_string(),
+        debug_query::<Sqlite, _>(&newest_speedtests::<Sqlite>(account)).to_string(),
+        debug_query::<Sqlite, _>(&newest_route_changes::<Sqlite>(account)).to_string(),
+    ];
+    for newest in newest {
+        explain("newest of each agent".into(), newest);
+    }
     for filter in [AgentFilter::All, one.clone()] {
         for range in ranges {
             let filter = RecordFilter { agent: filter.clone(), range };
@@ -126,5 +135,12 @@ fn every_list_query_uses_an_index_with_a_million_rows() {
         assert!(plan.starts_with("SEARCH ") && plan.contains("account_id=?"), "{name}: {plan}");
         assert!(!plan.contains("SCAN ") && !plan.contains("TEMP B-TREE"), "{name}: {plan}");
     }
-    assert_eq!(plans.len(), 3 + 2 * (4 * 2 * 3 + 4));
+    assert_eq!(plans.len(), 6 + 2 * (4 * 2 * 3 + 4));
+    let newest: Vec<_> = plans.iter().filter(|(name, _)| name == "newest of each agent").collect();
+    for ((_, plan), index) in
+        newest.into_iter().zip(["PRIMARY KEY", "INDEX speedtest_by_agent", "INDEX traceroute_by_route_change"])
+    {
+        let look_up = format!("SEARCH nearest USING {index} (account_id=? AND agent_id=?)");
+        assert!(plan.replace("COVERING ", "").ends_with(&look_up), "{plan}");
+    }
 }

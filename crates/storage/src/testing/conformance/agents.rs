@@ -19,7 +19,7 @@ fn new_agent(id: &str, hostname: &str) -> NewAgent {
     }
 }
 
-async fn add(storage: &Arc<dyn Storage>, owner: &Account, id: &str, hostname: &str) {
+pub(super) async fn add(storage: &Arc<dyn Storage>, owner: &Account, id: &str, hostname: &str) {
     storage.agent_upsert(&scope(owner), &new_agent(id, hostname), NOVEMBER).await.expect("written");
 }
 

@@ -5,6 +5,7 @@ pub mod accounts;
 pub mod agents;
 pub mod api_keys;
 pub mod buckets;
+pub mod fleet;
 pub mod maintenance;
 pub mod measured;
 pub mod metrics;
@@ -75,6 +76,8 @@ macro_rules! conformance_tests {
                 ends_of_the_range_cut_buckets, buckets_of_accounts_and_agents_are_apart;
             traceroutes: path_changed_compares_with_the_trace_before, late_traces_correct_their_successors,
                 path_changed_is_right_whatever_the_order_of_arrival;
+            fleet: a_fleet_has_the_newest_of_each_agent, a_fleet_is_of_agents_that_are_known,
+                a_fleet_is_of_one_account;
             maintenance: a_ping_answers, a_shared_secret_is_made_once, a_closed_storage_is_unavailable;
         }
     };

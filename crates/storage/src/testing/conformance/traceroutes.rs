@@ -11,7 +11,7 @@ use super::records::Record;
 use super::{NOVEMBER, account, agent_id, scope};
 use crate::Storage;
 
-fn trace(rng: &mut StdRng, agent: &str, at: Timestamp, path: &[&str]) -> Traceroute {
+pub(super) fn trace(rng: &mut StdRng, agent: &str, at: Timestamp, path: &[&str]) -> Traceroute {
     let hop = |(ttl, ip): (u8, &&str)| Hop {
         ttl,
         ip: (!ip.is_empty()).then(|| (*ip).to_owned()),

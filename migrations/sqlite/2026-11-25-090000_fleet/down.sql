@@ -1,0 +1,1 @@
+DROP INDEX traceroute_by_route_change;
