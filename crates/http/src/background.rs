@@ -11,6 +11,7 @@ use crate::state::ApiState;
 
 const FLUSH_EVERY: Duration = Duration::from_secs(5);
 const SWEEP_EVERY: Duration = Duration::from_secs(60);
+const SWEEP_SESSIONS_EVERY: Duration = Duration::from_secs(60 * 60);
 
 impl ApiState {
     /// Stores what has been counted since the last time, and with it when each key was last used.
@@ -30,27 +31,42 @@ impl ApiState {
         stored
     }
 
-    /// Forgets addresses and sessions that are idle.
+    /// Forgets callers that are idle, in memory.
     pub fn sweep(&self) {
         self.address_guard.sweep();
         self.session_guard.sweep();
         self.sign_in_guard.sweep(self.clock.now());
     }
+
+    /// Forgets sessions that have ended by themselves, in storage; how many. Every instance may do so at any time.
+    ///
+    /// # Errors
+    /// Those of the storage.
+    pub async fn sweep_sessions(&self) -> Result<u64, StorageError> {
+        self.storage.session_sweep(&Operator::new("forget ended sessions"), self.clock.now()).await
+    }
 }
 
-/// What one process does beside answering: stores counts each five seconds, forgets idle callers each minute. Ends
-/// with `shutdown`, after having stored the last counts.
+/// What one process does beside answering: stores counts each five seconds, forgets idle callers each minute and ended
+/// sessions each hour. Ends with `shutdown`, after having stored the last counts.
 pub async fn run_background(state: Arc<ApiState>, shutdown: impl Future<Output = ()>) {
     let mut shutdown = pin!(shutdown);
     let (mut flush, mut sweep) = (interval(FLUSH_EVERY), interval(SWEEP_EVERY));
+    let mut sweep_sessions = interval(SWEEP_SESSIONS_EVERY);
     flush.set_missed_tick_behavior(MissedTickBehavior::Delay);
     sweep.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    sweep_sessions.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         // Only the waiting is given up at shutdown, never a flush half-way.
         tokio::select! {
             () = &mut shutdown => break,
             _ = flush.tick() => flush_and_log(&state).await,
             _ = sweep.tick() => state.sweep(),
+            _ = sweep_sessions.tick() => {
+                if let Err(error) = state.sweep_sessions().await {
+                    tracing::warn!(error = &error as &dyn std::error::Error, "ended sessions cannot be forgotten");
+                }
+            }
         }
     }
     flush_and_log(&state).await;

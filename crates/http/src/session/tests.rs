@@ -347,6 +347,17 @@ async fn a_session_ends_after_half_an_hour_of_silence_and_after_twelve_hours() {
 }
 
 #[actix_web::test]
+async fn sessions_that_have_ended_are_forgotten() {
+    let (desk, _) = Desk::with_ada().await;
+    desk.signed_in(ADA).await;
+    desk.clock.advance_seconds(600);
+    let browser = desk.signed_in(ADA).await;
+    desk.clock.advance_seconds(1_200);
+    assert_eq!(desk.state.sweep_sessions().await.expect("swept"), 1);
+    assert_eq!(desk.get("/dashboard", &browser).await.status, 200);
+}
+
+#[actix_web::test]
 async fn the_disabled_are_signed_out_and_stay_out() {
     let (desk, ada) = Desk::with_ada().await;
     let browser = desk.signed_in(ADA).await;
