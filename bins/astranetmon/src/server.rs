@@ -12,6 +12,7 @@ use actix_tls::accept::rustls_0_23::{Acceptor, TlsStream};
 use actix_web::dev::{AppConfig, Payload, Server, ServerHandle, ServiceFactory, fn_service};
 use actix_web::http::KeepAlive;
 use actix_web::{App, web};
+use astranetmon_dashboard::{DashboardState, dashboard};
 use astranetmon_http::ApiState;
 #[cfg(target_os = "linux")]
 use socket2::SockRef;
@@ -220,7 +221,8 @@ fn mount(services: &mut web::ServiceConfig, state: &web::Data<ApiState>, extra: 
     services
         .service(astranetmon_http::health(web::Data::clone(state)))
         .service(astranetmon_http::api(web::Data::clone(state)))
-        .service(astranetmon_http::auth(web::Data::clone(state)));
+        .service(astranetmon_http::auth(web::Data::clone(state)))
+        .configure(dashboard(web::Data::new(DashboardState { api: web::Data::clone(state) })));
     if let Some(extra) = extra {
         services.configure(extra);
     }

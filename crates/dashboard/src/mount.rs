@@ -1,0 +1,49 @@
+use actix_web::dev::HttpServiceFactory;
+use actix_web::http::header;
+use actix_web::{HttpResponse, get, web};
+use astranetmon_http::{ApiError, ApiState, Pages, open_scope, signed_in_scope};
+
+use crate::error_page::failure;
+use crate::{agent, assets, overview, speedtests, traceroutes};
+
+/// What the pages of one process share.
+pub struct DashboardState {
+    /// The API's own state: storage, clock, sessions, limits.
+    pub api: web::Data<ApiState>,
+}
+
+/// Mounts the dashboard under `/dashboard`, and a redirect to it at `/`.
+pub fn dashboard(state: web::Data<DashboardState>) -> impl FnOnce(&mut web::ServiceConfig) {
+    move |services| {
+        services.service(root).service(under_dashboard(&state));
+    }
+}
+
+const PAGES: Pages = Pages { sign_in: "/dashboard/sign-in", failure };
+
+fn under_dashboard(state: &web::Data<DashboardState>) -> impl HttpServiceFactory + 'static {
+    let api = &state.api;
+    web::scope("/dashboard")
+        .app_data(state.clone())
+        .service(open_scope(api.clone(), PAGES, web::scope("/assets").configure(assets::configure)))
+        .service(signed_in_scope(api.clone(), PAGES, web::scope("").configure(pages)))
+}
+
+/// What needs a session.
+fn pages(services: &mut web::ServiceConfig) {
+    services
+        .configure(overview::configure)
+        .configure(agent::configure)
+        .configure(speedtests::configure)
+        .configure(traceroutes::configure)
+        .default_service(web::to(not_found));
+}
+
+async fn not_found() -> Result<HttpResponse, ApiError> {
+    Err(ApiError::NotFound)
+}
+
+#[get("/")]
+async fn root() -> HttpResponse {
+    HttpResponse::SeeOther().insert_header((header::LOCATION, "/dashboard")).finish()
+}

@@ -1,0 +1,50 @@
+//! Speed tests across agents: `/dashboard/speedtests`.
+
+mod test_view;
+
+use actix_web::{HttpResponse, get, web};
+use askama::Template;
+use astranetmon_domain::RecordPosition;
+use astranetmon_http::{ApiError, SignedIn};
+
+use crate::DashboardState;
+use crate::names::AgentNames;
+use crate::page::{Page, Section, render};
+use crate::records::{ListQuery, ListView, Pager};
+
+pub(crate) use test_view::SpeedtestRow;
+
+#[derive(Template)]
+#[template(path = "speedtests.html")]
+struct SpeedtestsPage {
+    page: Page,
+    list: ListView,
+    agents: AgentNames,
+    rows: Vec<SpeedtestRow>,
+    pager: Pager,
+}
+
+#[get("/speedtests")]
+async fn speedtests(
+    signed_in: SignedIn,
+    state: web::Data<DashboardState>,
+    query: web::Query<ListQuery>,
+) -> Result<HttpResponse, ApiError> {
+    let now = state.api.clock().now();
+    let list = ListView::of(&query, now)?;
+    let storage = state.api.storage().as_ref();
+    let agents = AgentNames::of(storage, &signed_in.reads()?).await?;
+    let tests = storage.speedtest_page(&signed_in.reads()?, &list.filter(now), &list.page_request()).await?;
+    let last = tests.rows.last().filter(|_| tests.more).map(|test| RecordPosition {
+        timestamp: test.timestamp,
+        agent_id: test.agent_id.clone(),
+        id: test.id.0,
+    });
+    let rows: Vec<_> = tests.rows.iter().map(|test| SpeedtestRow::of(test, agents.name(&test.agent_id), now)).collect();
+    let pager = list.pager(rows.len(), tests.total, last);
+    render(&SpeedtestsPage { page: Page::of(&signed_in, Section::Speedtests), list, agents, rows, pager })
+}
+
+pub(crate) fn configure(services: &mut web::ServiceConfig) {
+    services.service(speedtests);
+}
