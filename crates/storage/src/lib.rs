@@ -28,8 +28,8 @@ pub mod testing;
 
 pub use error::StorageError;
 pub use repository::{
-    AccountRepository, AgentPage, AgentRepository, ApiKeyRepository, Appended, AuditEntry, AuditRepository,
-    BucketQuery, BucketValue, FirstOwner, FleetRepository, FleetRow, InvalidBucketQuery, Maintenance, MetricBucket,
-    MetricPage, MetricRepository, NewAgent, NewUser, RecordPage, RouteChange, SessionRepository, Setup,
+    AccountRepository, AgentPage, AgentRepository, ApiKeyRepository, Appended, AuditEntry, AuditPage, AuditPosition,
+    AuditRepository, BucketQuery, BucketValue, FirstOwner, FleetRepository, FleetRow, InvalidBucketQuery, Maintenance,
+    MetricBucket, MetricPage, MetricRepository, NewAgent, NewUser, RecordPage, RouteChange, SessionRepository, Setup,
     SetupRepository, SpeedtestRepository, Storage, TracerouteRepository, UsageRepository, UserRepository,
 };

@@ -3,12 +3,46 @@
 /// Declares the shared queries for the diesel back end `$backend` in the place of the call.
 macro_rules! backend_queries {
     ($backend:ty) => {
-        use astranetmon_domain::{AccountId, AgentFilter, AgentId, MetricPosition, RecordFilter, RecordPosition};
+        use astranetmon_domain::{
+            AccountId, AgentFilter, AgentId, MetricPosition, RecordFilter, RecordPosition, Timestamp,
+        };
         use diesel::dsl::{AsSelect, IntoBoxed, Select};
         use diesel::prelude::*;
 
-        use crate::rows::{AgentRow, MetricReadRow, PackedMetricRow, SpeedtestRow, TracerouteRow};
-        use crate::schema::{agent, metric_sample, speedtest, traceroute};
+        use crate::repository::AuditPosition;
+        use crate::rows::{AgentRow, AuditRow, MetricReadRow, PackedMetricRow, SpeedtestRow, TracerouteRow, UsageRow};
+        use crate::schema::{agent, api_key, audit, key_usage, metric_sample, speedtest, traceroute};
+
+        /// The audit log, newest first, behind `after`.
+        pub(crate) fn audit_page(
+            account_id: AccountId,
+            after: Option<AuditPosition>,
+            fetch: i64,
+        ) -> IntoBoxed<'static, Select<audit::table, AsSelect<AuditRow, $backend>>, $backend> {
+            let mut query =
+                audit::table.select(AuditRow::as_select()).into_boxed().filter(audit::account_id.eq(account_id.0));
+            if let Some(after) = after {
+                let at = after.at.as_micros();
+                query = query.filter(audit::at.le(at)).filter(audit::at.lt(at).or(audit::id.lt(after.id)));
+            }
+            query.order((audit::at.desc(), audit::id.desc())).limit(fetch)
+        }
+
+        /// Counts of use of all keys from an hour on, oldest first, then by key.
+        pub(crate) fn usage_of_account(
+            account_id: AccountId,
+            since: Timestamp,
+        ) -> IntoBoxed<'static, Select<key_usage::table, AsSelect<UsageRow, $backend>>, $backend> {
+            // Key by key, since hours come last in the table's key.
+            let keys = api_key::table.filter(api_key::account_id.eq(account_id.0)).select(api_key::id);
+            key_usage::table
+                .select(UsageRow::as_select())
+                .into_boxed()
+                .filter(key_usage::account_id.eq(account_id.0))
+                .filter(key_usage::key_id.eq_any(keys))
+                .filter(key_usage::hour.ge(since.hour_start().as_micros()))
+                .order((key_usage::hour.asc(), key_usage::key_id.asc()))
+        }
 
         /// Agents by hostname, then id, behind `after`.
         pub(crate) fn agent_page<'a>(

@@ -194,4 +194,5 @@ diesel::table! {
 diesel::joinable!(api_key -> account (account_id));
 diesel::joinable!(session -> app_user (user_id));
 diesel::allow_tables_to_appear_in_same_query!(account, api_key);
+diesel::allow_tables_to_appear_in_same_query!(api_key, key_usage);
 diesel::allow_tables_to_appear_in_same_query!(app_user, session);

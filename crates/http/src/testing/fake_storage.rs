@@ -14,10 +14,10 @@ use astranetmon_domain::{
 };
 use astranetmon_ratelimit::{QuotaUnavailable, QuotaWindows, UsageCount, Window, WindowTake};
 use astranetmon_storage::{
-    AccountRepository, AgentPage, AgentRepository, ApiKeyRepository, Appended, AuditEntry, AuditRepository,
-    BucketQuery, BucketValue, FirstOwner, FleetRepository, FleetRow, Maintenance, MetricBucket, MetricPage,
-    MetricRepository, NewAgent, NewUser, RecordPage, RouteChange, SessionRepository, Setup, SetupRepository,
-    SpeedtestRepository, StorageError, TracerouteRepository, UsageRepository, UserRepository,
+    AccountRepository, AgentPage, AgentRepository, ApiKeyRepository, Appended, AuditEntry, AuditPage, AuditPosition,
+    AuditRepository, BucketQuery, BucketValue, FirstOwner, FleetRepository, FleetRow, Maintenance, MetricBucket,
+    MetricPage, MetricRepository, NewAgent, NewUser, RecordPage, RouteChange, SessionRepository, Setup,
+    SetupRepository, SpeedtestRepository, StorageError, TracerouteRepository, UsageRepository, UserRepository,
 };
 use async_trait::async_trait;
 use uuid::Uuid;
@@ -34,6 +34,7 @@ pub(crate) struct FakeStorage {
     metrics: Mutex<Vec<(AccountId, MetricSample)>>,
     speedtests: Mutex<Vec<(AccountId, Speedtest)>>,
     traceroutes: Mutex<Vec<(AccountId, Traceroute)>>,
+    pub(crate) audit: Mutex<Vec<(AccountId, AuditEntry)>>,
     /// Key look-ups so far.
     pub(crate) lookups: AtomicUsize,
     /// Pings so far.
@@ -190,6 +191,15 @@ impl UsageRepository for FakeStorage {
         self.ready()?;
         let usage = self.usage.lock().expect("not poisoned");
         Ok(usage.iter().filter(|count| count.key_id == key_id && count.hour >= since.hour_start()).copied().collect())
+    }
+
+    async fn usage_of_account(&self, scope: &Scope<ManageAccount>, since: Timestamp) -> Result<Vec<UsageCount>> {
+        self.ready()?;
+        let usage = self.usage.lock().expect("not poisoned");
+        let matches = |count: &&UsageCount| count.account_id == scope.account_id() && count.hour >= since.hour_start();
+        let mut counts: Vec<UsageCount> = usage.iter().filter(matches).copied().collect();
+        counts.sort_by_key(|count| (count.hour, count.key_id.0));
+        Ok(counts)
     }
 }
 
@@ -499,8 +509,28 @@ impl ApiKeyRepository for FakeStorage {
 
 #[async_trait]
 impl AuditRepository for FakeStorage {
-    async fn audit_list(&self, _: &Scope<ManageAccount>, _: u32) -> Result<Vec<AuditEntry>> {
-        absent()
+    async fn audit_page(
+        &self,
+        scope: &Scope<ManageAccount>,
+        after: Option<AuditPosition>,
+        limit: u32,
+    ) -> Result<AuditPage> {
+        self.ready()?;
+        let audit = self.audit.lock().expect("not poisoned");
+        let entries = audit.iter().filter(|(owner, _)| *owner == scope.account_id()).map(|(_, entry)| entry);
+        let mut entries: Vec<_> = (0..).zip(entries.cloned()).collect();
+        entries.sort_by_key(|(id, entry)| std::cmp::Reverse((entry.at, *id)));
+        entries.retain(|(id, entry)| after.is_none_or(|after| (entry.at, *id) < (after.at, after.id)));
+        let more = entries.len() > limit as usize;
+        entries.truncate(limit as usize);
+        let next = entries.last().filter(|_| more).map(|(id, entry)| AuditPosition { at: entry.at, id: *id });
+        Ok(AuditPage { entries: entries.into_iter().map(|(_, entry)| entry).collect(), next })
+    }
+
+    async fn audit_append(&self, _: &Operator, account_id: AccountId, entry: &AuditEntry) -> Result<()> {
+        self.ready()?;
+        self.audit.lock().expect("not poisoned").push((account_id, entry.clone()));
+        Ok(())
     }
 }
 

@@ -5,11 +5,11 @@ use diesel::prelude::*;
 use diesel_async::{AsyncConnection, AsyncPgConnection, RunQueryDsl};
 
 use super::failure::Failure;
-use super::{PostgresStorage, Result};
+use super::{PostgresStorage, Result, queries};
 use crate::repository::{AccountRepository, AuditRepository};
 use crate::rows::{AccountRow, AuditRow, NewAccountRow};
 use crate::schema::{account, audit};
-use crate::{AuditEntry, StorageError};
+use crate::{AuditEntry, AuditPage, AuditPosition, StorageError};
 
 pub(super) async fn record_audit(
     connection: &mut AsyncPgConnection,
@@ -117,17 +117,22 @@ impl AccountRepository for PostgresStorage {
 
 #[async_trait]
 impl AuditRepository for PostgresStorage {
-    async fn audit_list(&self, scope: &Scope<ManageAccount>, limit: u32) -> Result<Vec<AuditEntry>> {
+    async fn audit_page(
+        &self,
+        scope: &Scope<ManageAccount>,
+        after: Option<AuditPosition>,
+        limit: u32,
+    ) -> Result<AuditPage> {
         let rows = self
-            .read("listing the audit log", async |connection| {
-                let query = audit::table
-                    .filter(audit::account_id.eq(scope.account_id().0))
-                    .select(AuditRow::as_select())
-                    .order((audit::at.desc(), audit::id.desc()))
-                    .limit(i64::from(limit));
-                Ok(query.load(connection).await?)
+            .read("reading the audit log", async |connection| {
+                Ok(queries::audit_page(scope.account_id(), after, i64::from(limit) + 1).load(connection).await?)
             })
             .await?;
-        Ok(rows.into_iter().map(AuditRow::into_entry).collect())
+        Ok(AuditRow::into_page(rows, limit))
+    }
+
+    async fn audit_append(&self, _: &Operator, account_id: AccountId, entry: &AuditEntry) -> Result<()> {
+        let row = AuditRow::of(account_id, entry);
+        self.write("adding to the audit log", async |connection| record_audit(connection, &row).await).await
     }
 }

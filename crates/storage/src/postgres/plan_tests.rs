@@ -10,6 +10,7 @@ use uuid::Uuid;
 
 use super::totals::total_sql;
 use super::{PostgresSettings, PostgresStorage, queries};
+use crate::AuditPosition;
 use crate::bound_sql::{Placeholder, bound_sql};
 use crate::counts::RecordKind;
 use crate::newest::{newest_metrics, newest_route_changes, newest_speedtests};
@@ -38,6 +39,15 @@ async fn million_rows() -> (FreshDatabase, Client) {
                  SELECT 1 + n % 10, decode(lpad(to_hex(n), 32, '0'), 'hex'), 'agent-' || (n / 10 % 20),
                         n * 60000000::bigint, 0, n, 'example.com', 'icmp', 'completed', true, '', '[]'
                  FROM generate_series(1, 100000) n;
+             INSERT INTO api_key (id, account_id, window_id, hash, hint, name, permissions, created_at)
+                 SELECT n, CASE WHEN n <= 20 THEN 1 ELSE 2 + n % 9 END, n, decode(lpad(to_hex(n), 64, '0'), 'hex'),
+                        '', '', '', 0
+                 FROM generate_series(1, 20000) n;
+             INSERT INTO key_usage (account_id, key_id, hour, served, refused)
+                 SELECT CASE WHEN key <= 20 THEN 1 ELSE 2 + key % 9 END, key, hour * 3600000000::bigint, 1, 1
+                 FROM generate_series(1, 200) key, generate_series(1, 1000) hour;
+             INSERT INTO audit (account_id, at, id, actor, action, object)
+                 SELECT 1 + n % 10, n * 60000000::bigint, n, '', '', '' FROM generate_series(1, 100000) n;
              INSERT INTO record_count (account_id, kind, agent_id, period, bucket, count)
                  SELECT 1 + n % 10, 1, 'agent-' || (n / 10 % 20), 3600, n * 3600000000::bigint, 60
                  FROM generate_series(1, 100000) n;
@@ -63,12 +73,19 @@ async fn every_list_query_uses_an_index_with_a_million_rows() {
     let inside = at.plus_seconds(100_000);
     let metric_position = MetricPosition { timestamp: inside, agent_id: agent.clone() };
     let record_position = RecordPosition { timestamp: inside, agent_id: agent.clone(), id: Uuid::nil() };
+    let usage_since = Timestamp::from_seconds(3_600 * 976);
     let mut queries_by_name = vec![
         ("agents".to_owned(), debug_query::<Pg, _>(&queries::agent_page(account, None, Some(101))).to_string()),
         (
             "agents behind".to_owned(),
             debug_query::<Pg, _>(&queries::agent_page(account, Some(("host-10", &agent)), Some(101))).to_string(),
         ),
+        ("audit".to_owned(), debug_query::<Pg, _>(&queries::audit_page(account, None, 51)).to_string()),
+        (
+            "audit behind".to_owned(),
+            debug_query::<Pg, _>(&queries::audit_page(account, Some(AuditPosition { at, id: -1 }), 51)).to_string(),
+        ),
+        ("usage".to_owned(), debug_query::<Pg, _>(&queries::usage_of_account(account, usage_since)).to_string()),
         ("newest metrics".to_owned(), debug_query::<Pg, _>(&newest_metrics::<Pg>(account)).to_string()),
         ("newest speed tests".to_owned(), debug_query::<Pg, _>(&newest_speedtests::<Pg>(account)).to_string()),
         ("newest route changes".to_owned(), debug_query::<Pg, _>(&newest_route_changes::<Pg>(account)).to_string()),
@@ -98,7 +115,7 @@ async fn every_list_query_uses_an_index_with_a_million_rows() {
             }
         }
     }
-    assert_eq!(queries_by_name.len(), 6 + 2 * 4 * (2 * 3 + 3));
+    assert_eq!(queries_by_name.len(), 9 + 2 * 4 * (2 * 3 + 3));
     for (name, debug) in queries_by_name {
         let sql = bound_sql(&debug, Placeholder::Dollar);
         let rows = client.query(&format!("EXPLAIN {sql}"), &[]).await.expect(&sql);

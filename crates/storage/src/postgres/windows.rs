@@ -1,4 +1,4 @@
-use astranetmon_auth::{Operator, OwnKey, Scope};
+use astranetmon_auth::{ManageAccount, Operator, OwnKey, Scope};
 use astranetmon_domain::{AccountId, ApiKeyId, Plan, QuotaWindowId, Timestamp};
 use astranetmon_ratelimit::{QuotaUnavailable, QuotaWindows, UsageCount, Window, WindowTake};
 use async_trait::async_trait;
@@ -9,7 +9,7 @@ use diesel::sql_types::{Array, BigInt};
 use diesel_async::{AsyncConnection, AsyncPgConnection, RunQueryDsl};
 
 use super::failure::Failure;
-use super::{PostgresStorage, Result};
+use super::{PostgresStorage, Result, queries};
 use crate::repository::UsageRepository;
 use crate::rows::UsageRow;
 use crate::schema::{key_usage, quota_window};
@@ -219,6 +219,15 @@ impl UsageRepository for PostgresStorage {
                     .select(UsageRow::as_select())
                     .order(key_usage::hour.asc());
                 Ok(query.load(connection).await?)
+            })
+            .await?;
+        Ok(rows.into_iter().map(UsageRow::into_count).collect())
+    }
+
+    async fn usage_of_account(&self, scope: &Scope<ManageAccount>, since: Timestamp) -> Result<Vec<UsageCount>> {
+        let rows = self
+            .read("reading an account's usage counts", async |connection| {
+                Ok(queries::usage_of_account(scope.account_id(), since).load(connection).await?)
             })
             .await?;
         Ok(rows.into_iter().map(UsageRow::into_count).collect())

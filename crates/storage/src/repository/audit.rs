@@ -1,7 +1,7 @@
 //! The audit log.
 
-use astranetmon_auth::{Access, Actor, ManageAccount, Scope};
-use astranetmon_domain::Timestamp;
+use astranetmon_auth::{Access, Actor, ManageAccount, Operator, Scope};
+use astranetmon_domain::{AccountId, Timestamp};
 use async_trait::async_trait;
 
 use super::Result;
@@ -19,11 +19,48 @@ pub struct AuditEntry {
     pub object: String,
 }
 
-/// The audit log: written by the repositories themselves, in the transaction of what they change.
+impl AuditEntry {
+    /// Characters that each of an entry's texts may have; enough for any e-mail address.
+    pub const MAX_TEXT_CHARS: usize = 300;
+}
+
+/// Where an entry stands in the order newest first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct AuditPosition {
+    /// When it was done.
+    pub at: Timestamp,
+    /// Tells entries of one moment apart; any number.
+    pub id: i64,
+}
+
+/// Some entries of an account's audit log.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct AuditPage {
+    /// Newest first.
+    pub entries: Vec<AuditEntry>,
+    /// Behind which the next page begins, if entries remain.
+    pub next: Option<AuditPosition>,
+}
+
+/// The audit log. What a repository changes, it writes to the log itself, in the same transaction.
 #[async_trait]
 pub trait AuditRepository: Send + Sync {
+    /// The account's entries behind `after`, newest first, at most `limit` of them.
+    async fn audit_page(
+        &self,
+        scope: &Scope<ManageAccount>,
+        after: Option<AuditPosition>,
+        limit: u32,
+    ) -> Result<AuditPage>;
+
     /// The newest entries of the account, newest first.
-    async fn audit_list(&self, scope: &Scope<ManageAccount>, limit: u32) -> Result<Vec<AuditEntry>>;
+    async fn audit_list(&self, scope: &Scope<ManageAccount>, limit: u32) -> Result<Vec<AuditEntry>> {
+        Ok(self.audit_page(scope, None, limit).await?.entries)
+    }
+
+    /// Adds what changed nothing in storage, and so was not written by what it changed: a sign-in that failed, a guess
+    /// that was throttled. Control characters go, and texts are cut at [`AuditEntry::MAX_TEXT_CHARS`].
+    async fn audit_append(&self, operator: &Operator, account_id: AccountId, entry: &AuditEntry) -> Result<()>;
 }
 
 /// Who acts in a scope, as the audit log writes it.

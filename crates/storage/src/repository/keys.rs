@@ -58,4 +58,8 @@ pub trait UsageRepository: Send + Sync {
     /// The stored counts of one key from the hour of `since` on, oldest first; hours without requests are absent.
     async fn usage_by_hour(&self, scope: &Scope<OwnKey>, key_id: ApiKeyId, since: Timestamp)
     -> Result<Vec<UsageCount>>;
+
+    /// The stored counts of all keys of the account, dead ones too, from the hour of `since` on: oldest first, then by
+    /// key; hours without requests are absent.
+    async fn usage_of_account(&self, scope: &Scope<ManageAccount>, since: Timestamp) -> Result<Vec<UsageCount>>;
 }

@@ -13,7 +13,7 @@ use astranetmon_auth::{KeyLookup, SessionLookup};
 use astranetmon_ratelimit::QuotaWindows;
 
 pub(crate) use self::audit::actor_text;
-pub use self::audit::{AuditEntry, AuditRepository};
+pub use self::audit::{AuditEntry, AuditPage, AuditPosition, AuditRepository};
 pub use self::buckets::{BucketQuery, BucketValue, InvalidBucketQuery, MetricBucket};
 pub use self::fleet::{FleetRepository, FleetRow, RouteChange};
 pub use self::keys::{ApiKeyRepository, UsageRepository};

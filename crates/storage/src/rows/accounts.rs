@@ -3,15 +3,17 @@
 use astranetmon_auth::{
     Access, ApiKeyRecord, KeyHash, KeyHint, KeyPrincipal, NewApiKey, NewSession, Scope, SessionHash, SessionRecord,
 };
-use astranetmon_domain::{Account, AccountId, ApiKeyId, Plan, QuotaWindowId, SessionId, Timestamp, User, UserId};
+use astranetmon_domain::{
+    Account, AccountId, ApiKeyId, Plan, QuotaWindowId, SessionId, Timestamp, User, UserId, clean_text,
+};
 use astranetmon_ratelimit::UsageCount;
 use diesel::prelude::*;
 
 use super::{Result, foreign, time};
-use crate::AuditEntry;
 use crate::random::random_bytes;
 use crate::repository::actor_text;
 use crate::schema::{account, api_key, app_user, audit, key_usage, session};
+use crate::{AuditEntry, AuditPage, AuditPosition};
 
 #[derive(Queryable, Selectable)]
 #[diesel(table_name = account)]
@@ -267,7 +269,21 @@ impl AuditRow {
         Self { account_id: account_id.0, at: now.as_micros(), id, actor, action: action.to_owned(), object }
     }
 
-    pub(crate) fn into_entry(self) -> AuditEntry {
+    pub(crate) fn of(account_id: AccountId, entry: &AuditEntry) -> Self {
+        let text = |text: &str| clean_text(text, AuditEntry::MAX_TEXT_CHARS);
+        Self::by(account_id, text(&entry.actor), &text(&entry.action), text(&entry.object), entry.at)
+    }
+
+    /// A page, of which one row more was fetched than it holds.
+    pub(crate) fn into_page(mut rows: Vec<Self>, limit: u32) -> AuditPage {
+        let limit = limit as usize;
+        let more = rows.len() > limit;
+        rows.truncate(limit);
+        let next = rows.last().filter(|_| more).map(|row| AuditPosition { at: time(row.at), id: row.id });
+        AuditPage { entries: rows.into_iter().map(Self::into_entry).collect(), next }
+    }
+
+    fn into_entry(self) -> AuditEntry {
         AuditEntry { at: time(self.at), actor: self.actor, action: self.action, object: self.object }
     }
 }

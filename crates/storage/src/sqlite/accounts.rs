@@ -5,11 +5,11 @@ use diesel::prelude::*;
 use diesel::result::{DatabaseErrorKind, Error};
 use diesel::sqlite::SqliteConnection;
 
-use super::{Result, SqliteStorage};
+use super::{Result, SqliteStorage, queries};
 use crate::repository::{AccountRepository, AuditRepository};
 use crate::rows::{AccountRow, AuditRow, NewAccountRow};
 use crate::schema::{account, audit};
-use crate::{AuditEntry, StorageError};
+use crate::{AuditEntry, AuditPage, AuditPosition, StorageError};
 
 pub(super) fn record_audit(connection: &mut SqliteConnection, entry: &AuditRow) -> Result<()> {
     diesel::insert_into(audit::table).values(entry).execute(connection)?;
@@ -104,17 +104,22 @@ pub(super) fn find_by_name(connection: &mut SqliteConnection, name: &AccountName
 
 #[async_trait]
 impl AuditRepository for SqliteStorage {
-    async fn audit_list(&self, scope: &Scope<ManageAccount>, limit: u32) -> Result<Vec<AuditEntry>> {
+    async fn audit_page(
+        &self,
+        scope: &Scope<ManageAccount>,
+        after: Option<AuditPosition>,
+        limit: u32,
+    ) -> Result<AuditPage> {
         let account_id = scope.account_id();
         self.read(move |connection| {
-            let rows = audit::table
-                .filter(audit::account_id.eq(account_id.0))
-                .select(AuditRow::as_select())
-                .order((audit::at.desc(), audit::id.desc()))
-                .limit(i64::from(limit))
-                .load(connection)?;
-            Ok(rows.into_iter().map(AuditRow::into_entry).collect())
+            let rows = queries::audit_page(account_id, after, i64::from(limit) + 1).load(connection)?;
+            Ok(AuditRow::into_page(rows, limit))
         })
         .await
+    }
+
+    async fn audit_append(&self, _: &Operator, account_id: AccountId, entry: &AuditEntry) -> Result<()> {
+        let row = AuditRow::of(account_id, entry);
+        self.write(move |connection| record_audit(connection, &row)).await
     }
 }

@@ -10,7 +10,7 @@ use diesel::sqlite::SqliteConnection;
 
 use super::accounts::record_audit;
 use super::windows::Windows;
-use super::{Result, SqliteStorage};
+use super::{Result, SqliteStorage, queries};
 use crate::StorageError;
 use crate::repository::{ApiKeyRepository, UsageRepository};
 use crate::rows::{ApiKeyRow, AuditRow, NewApiKeyRow, UsageRow};
@@ -241,6 +241,15 @@ impl UsageRepository for SqliteStorage {
                 .select(UsageRow::as_select())
                 .order(key_usage::hour.asc())
                 .load(connection)?;
+            Ok(rows.into_iter().map(UsageRow::into_count).collect())
+        })
+        .await
+    }
+
+    async fn usage_of_account(&self, scope: &Scope<ManageAccount>, since: Timestamp) -> Result<Vec<UsageCount>> {
+        let account_id = scope.account_id();
+        self.read(move |connection| {
+            let rows = queries::usage_of_account(account_id, since).load(connection)?;
             Ok(rows.into_iter().map(UsageRow::into_count).collect())
         })
         .await

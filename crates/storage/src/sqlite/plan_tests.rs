@@ -12,6 +12,7 @@ use uuid::Uuid;
 
 use super::connection::{self, Access};
 use super::queries;
+use crate::AuditPosition;
 use crate::bound_sql::{Placeholder, bound_sql};
 use crate::counts::{CountedSpan, RecordKind};
 use crate::newest::{newest_metrics, newest_route_changes, newest_speedtests};
@@ -89,6 +90,12 @@ fn every_list_query_uses_an_index_with_a_million_rows() {
     );
     let span = (at.as_micros(), at.plus_seconds(86_400).as_micros());
     explain("buckets".into(), debug_query::<Sqlite, _>(&queries::metric_span(account, &agent, span)).to_string());
+    explain("audit".into(), debug_query::<Sqlite, _>(&queries::audit_page(account, None, 51)).to_string());
+    let position = AuditPosition { at, id: -1 };
+    explain(
+        "audit behind".into(),
+        debug_query::<Sqlite, _>(&queries::audit_page(account, Some(position), 51)).to_string(),
+    );
     let newest = [
         debug_query::<Sqlite, _>(&newest_metrics::<Sqlite>(account)).to_string(),
         debug_query::<Sqlite, _>(&newest_speedtests::<Sqlite>(account)).to_string(),
@@ -131,11 +138,15 @@ fn every_list_query_uses_an_index_with_a_million_rows() {
             debug_query::<Sqlite, _>(&queries::counted(account, RecordKind::Metric, &filter, span)).to_string(),
         );
     }
+    let usage = debug_query::<Sqlite, _>(&queries::usage_of_account(account, at)).to_string();
+    let usage = plan(&mut connection, &usage);
+    let by_key = "SEARCH key_usage USING PRIMARY KEY (account_id=? AND key_id=? AND hour>?)";
+    assert!(usage.contains(by_key) && usage.contains("api_key_by_account (account_id=?)"), "{usage}");
     for (name, plan) in &plans {
         assert!(plan.starts_with("SEARCH ") && plan.contains("account_id=?"), "{name}: {plan}");
         assert!(!plan.contains("SCAN ") && !plan.contains("TEMP B-TREE"), "{name}: {plan}");
     }
-    assert_eq!(plans.len(), 6 + 2 * (4 * 2 * 3 + 4));
+    assert_eq!(plans.len(), 8 + 2 * (4 * 2 * 3 + 4));
     let newest: Vec<_> = plans.iter().filter(|(name, _)| name == "newest of each agent").collect();
     for ((_, plan), index) in
         newest.into_iter().zip(["PRIMARY KEY", "INDEX speedtest_by_agent", "INDEX traceroute_by_route_change"])

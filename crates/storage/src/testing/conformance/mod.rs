@@ -4,6 +4,7 @@
 pub mod accounts;
 pub mod agents;
 pub mod api_keys;
+pub mod audit;
 pub mod buckets;
 pub mod fleet;
 pub mod maintenance;
@@ -60,7 +61,7 @@ macro_rules! conformance_tests {
                 a_foreign_key_is_none, what_is_done_to_keys_is_audited;
             windows: exactly_the_limit_passes_under_concurrency, a_window_lasts_an_hour_from_its_first_request,
                 a_plan_change_acts_within_the_window, windows_are_apart;
-            usage: counts_add_up_by_hour, counts_of_many_writers_add_up;
+            usage: counts_add_up_by_hour, counts_of_all_keys_come_by_hour, counts_of_many_writers_add_up;
             agents: agents_come_by_hostname_in_pages, writing_an_agent_again_keeps_what_a_person_gave,
                 a_report_moves_forward_only;
             metrics: a_sample_is_stored_once_and_fills_what_was_unknown, a_batch_repeats_itself_harmlessly,
@@ -78,6 +79,7 @@ macro_rules! conformance_tests {
                 path_changed_is_right_whatever_the_order_of_arrival;
             fleet: a_fleet_has_the_newest_of_each_agent, a_fleet_is_of_agents_that_are_known,
                 a_fleet_is_of_one_account;
+            audit: audit_pages_walk_the_whole_log, an_appended_entry_is_kept_clean_and_short;
             maintenance: a_ping_answers, a_shared_secret_is_made_once, a_closed_storage_is_unavailable;
         }
     };

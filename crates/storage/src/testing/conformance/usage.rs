@@ -57,6 +57,38 @@ pub async fn counts_add_up_by_hour(storage: Arc<dyn Storage>) {
     assert_eq!(seen(counts), [(at(0), 11, 9)]);
 }
 
+/// Of every key of the account, live or dead, and of no other account's.
+pub async fn counts_of_all_keys_come_by_hour(storage: Arc<dyn Storage>) {
+    let (owner, stranger) = (account(&storage, "owner").await, account(&storage, "stranger").await);
+    let (first, second) = (key(&storage, &owner).await, key(&storage, &owner).await);
+    let foreign = key(&storage, &stranger).await;
+    let at = |seconds| NOVEMBER.plus_seconds(seconds);
+    let counts = [
+        count(&second, at(7_200), 1, 2),
+        count(&second, at(0), 3, 4),
+        count(&first, at(7_205), 5, 6),
+        count(&first, at(-1), 7, 8),
+        count(&foreign, at(0), 9, 10),
+    ];
+    storage.usage_add(&OPERATOR, &counts).await.expect("added");
+    storage.api_key_revoke(&scope(&owner), second.id, at(9_000)).await.expect("revoked");
+    let all = [
+        (first.id, at(-3_600), 7, 8),
+        (second.id, at(0), 3, 4),
+        (first.id, at(7_200), 5, 6),
+        (second.id, at(7_200), 1, 2),
+    ];
+    for (since, expected) in [(at(-7_200), &all[..]), (at(3_599), &all[1..]), (at(3_600), &all[2..]), (at(10_800), &[])]
+    {
+        let counts = storage.usage_of_account(&scope(&owner), since).await.expect("counts");
+        let seen: Vec<_> = counts.iter().map(|count| (count.key_id, count.hour, count.served, count.refused)).collect();
+        assert_eq!(seen, expected, "{since}");
+        assert!(counts.iter().all(|count| count.account_id == owner.id));
+    }
+    let foreign_counts = storage.usage_of_account(&scope(&stranger), at(0)).await.expect("counts");
+    assert_eq!(foreign_counts.iter().map(|count| count.key_id).collect::<Vec<_>>(), [foreign.id]);
+}
+
 /// Writers that add to the same keys in different orders neither fail nor lose a count.
 pub async fn counts_of_many_writers_add_up(storage: Arc<dyn Storage>) {
     let owner = account(&storage, "owner").await;
