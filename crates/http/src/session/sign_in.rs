@@ -1,4 +1,5 @@
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use actix_web::http::header::{self, HeaderMap};
 use actix_web::{HttpRequest, HttpResponse};
@@ -7,6 +8,7 @@ use astranetmon_auth::{
 };
 use astranetmon_domain::{Account, User, UserEmail, clean_text};
 use astranetmon_ratelimit::{DeviceId, Wait};
+use astranetmon_storage::AuditEntry;
 use rand::rngs::{StdRng, SysRng};
 use rand::{Rng, SeedableRng};
 use serde_json::json;
@@ -50,26 +52,60 @@ impl SignIn<'_> {
             return Err(ApiError::WrongPassword);
         };
         let device = self.device.and_then(|value| state.session_secrets.known_device(value, &email));
-        let attempt =
-            state.sign_in_guard.attempt(&email, self.address, device, state.clock.now()).map_err(throttled)?;
+        let attempt = state
+            .sign_in_guard
+            .attempt(&email, self.address, device, state.clock.now())
+            .inspect_err(|_| count("throttled"))
+            .map_err(throttled)?;
         let verified = async {
             let found = state.storage.user_find_to_sign_in(&SIGN_IN, &email).await?;
             let (user, hash) = found.unzip();
             let is_right = verify(&state.passwords, hash.flatten(), self.password).await?;
-            Ok::<_, ApiError>(user.filter(|user| is_right && user.disabled_at.is_none()))
+            Ok::<_, ApiError>((user, is_right))
         };
         match verified.await {
-            Ok(Some(user)) => {
+            Ok((Some(user), true)) if user.disabled_at.is_none() => {
                 state.sign_in_guard.succeeded(attempt);
+                count("accepted");
                 Ok(user)
             }
-            Ok(None) => Err(ApiError::WrongPassword),
+            Ok((user, _)) => {
+                count("refused");
+                if let Some(user) = user {
+                    record_refusal(state, &user, self.address);
+                }
+                Err(ApiError::WrongPassword)
+            }
             Err(error) => {
                 state.sign_in_guard.withdrawn(attempt);
                 Err(error)
             }
         }
     }
+}
+
+fn count(outcome: &'static str) {
+    metrics::counter!("astranetmon_sign_ins_total", "outcome" => outcome).increment(1);
+}
+
+/// In the audit log of the person's account. Nobody waits for it: the answer must not take longer than to those who ask
+/// for nobody.
+fn record_refusal(state: &ApiState, user: &User, address: IpAddr) {
+    let (storage, account_id) = (Arc::clone(&state.storage), user.account_id);
+    let entry = AuditEntry {
+        at: state.clock.now(),
+        actor: format!("address:{address}"),
+        action: "session.refuse".to_owned(),
+        object: format!("user:{}", user.id),
+    };
+    actix_web::rt::spawn(async move {
+        if let Err(error) = storage.audit_append(&SIGN_IN, account_id, &entry).await {
+            tracing::warn!(
+                error = &error as &dyn std::error::Error,
+                "a refused sign-in cannot be put in the audit log"
+            );
+        }
+    });
 }
 
 async fn verify(queue: &PasswordQueue, hash: Option<PasswordHash>, password: Password) -> Result<bool, ApiError> {

@@ -420,6 +420,17 @@ async fn whatever_is_wrong_at_sign_in_the_answer_is_the_same() {
     assert_eq!(answers[0].0, 401);
     assert_eq!(answers[0].1, "{\"error\":\"Invalid email or password\"}");
     assert!(answers.iter().all(|answer| answer == &answers[0]), "{answers:#?}");
+    let refused = loop {
+        // Written beside the answers.
+        let audit = desk.storage.audit_list(&scope, 20).await.expect("listed");
+        let refused: Vec<_> = audit.into_iter().filter(|entry| entry.action == "session.refuse").collect();
+        if refused.len() >= 4 {
+            break refused;
+        }
+        tokio::task::yield_now().await;
+    };
+    assert_eq!(refused.len(), 4);
+    assert!(refused.iter().all(|entry| entry.actor == "address:127.0.0.1" && entry.object.starts_with("user:")));
 }
 
 #[actix_web::test]
