@@ -16,14 +16,14 @@
   const time = { unit: "milliseconds" };
   const DEFINITIONS = {
     cpu: { top: 100, secondLeast: 1, series: [
-      { key: "cpu_percent", name: "CPU", colour: "series-1", ...percent },
+      { key: "cpu_percent", name: "CPU", colour: "series-1", area: true, ...percent },
       { key: "load_1", name: "Load", colour: "series-3", unit: "number", scale: "y2", dash: true },
     ] },
     memory: { top: 100, series: [
-      { key: "memory_percent", name: "Memory", colour: "series-1", ...percent },
+      { key: "memory_percent", name: "Memory", colour: "series-1", area: true, ...percent },
       { key: "swap_percent", name: "Swap", colour: "series-4", unit: "percent", dash: true },
     ] },
-    disk: { top: 100, series: [{ key: "disk_percent", name: "Used", colour: "series-1", ...percent }] },
+    disk: { top: 100, series: [{ key: "disk_percent", name: "Used", colour: "series-1", area: true, ...percent }] },
     "disk-io": { least: 1000, series: [
       { key: "disk_read_bytes_per_second", name: "Read", colour: "series-1", ...flow },
       { key: "disk_write_bytes_per_second", name: "Write", colour: "series-2", ...flow },

@@ -69,7 +69,7 @@ const astraCharts = (() => {
   const all = new Set();
 
   /**
-   * A chart in its <figure>. `definition`: `series` of { key, name, unit, colour, scale?, band?, bars?, points?, dash? }, `top`
+   * A chart in its <figure>. `definition`: `series` of { key, name, unit, colour, scale?, band?, bars?, area?, points?, dash? }, `top`
    * (fixed upper end), `least` (the upper end is at least that). `onZoom(from, to)`: a span was dragged, in seconds.
    */
   class Chart {
@@ -123,11 +123,11 @@ const astraCharts = (() => {
     options() {
       const series = [{}];
       const bands = [];
-      for (const { colour, unit, scale = "y", band, bars, points, dash } of this.definition.series) {
+      for (const { colour, unit, scale = "y", band, bars, points, dash, area } of this.definition.series) {
         const stroke = () => colours[colour];
         series.push({
-          scale, stroke, width: bars ? 0 : 1.5, dash: dash ? [4, 3] : undefined,
-          fill: bars ? () => translucent(colour, 0.45) : undefined,
+          scale, stroke, width: bars ? 0 : dash ? 1.25 : 1.5, dash: dash ? [4, 3] : undefined,
+          fill: bars ? () => translucent(colour, 0.45) : area ? () => translucent(colour, 0.1) : undefined,
           paths: bars ? uPlot.paths.bars({ size: [1, 12], gap: 1 }) : undefined,
           points: points ? { show: true, size: 5, fill: stroke } : { show: this.showsPoint, size: 4, fill: stroke },
           spanGaps: Boolean(points), unit,
@@ -278,8 +278,10 @@ const astraCharts = (() => {
   const speedtests = async (figure, id, parameters) => {
     const chart = new Chart(figure, SPEEDTEST);
     const { start, end, t, ...columns } = await astra.get(`/dashboard/data/agents/${encodeURIComponent(id)}/speedtests?${parameters}`);
+    // A short history fills the chart's width.
+    const from = t.length ? Math.max(start, t[0] - 0.02 * (end - t[0])) : start;
     const series = Object.fromEntries(Object.entries(columns).map(([key, avg]) => [key, { avg }]));
-    chart.show({ start, end, t, series });
+    chart.show({ start: from, end, t, series });
   };
 
   return { Chart, speedtests };

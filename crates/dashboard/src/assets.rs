@@ -87,3 +87,35 @@ async fn asset_file(name: web::Path<String>, query: web::Query<Versioned>) -> Re
 pub(crate) fn configure(services: &mut web::ServiceConfig) {
     services.service(asset_file);
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn vendored_files_are_those_that_were_published() {
+        let sums = include_str!("../assets/vendor/uplot/SHA256SUMS");
+        let licence: &[u8] = include_bytes!("../assets/vendor/uplot/LICENSE");
+        let bytes_of = |file: &str| match file {
+            "LICENSE" => Some(licence),
+            "uPlot.iife.min.js" => position("uplot.js").map(|position| ASSETS[position].bytes),
+            "uPlot.min.css" => position("uplot.css").map(|position| ASSETS[position].bytes),
+            _ => None,
+        };
+        assert_eq!(sums.lines().count(), 3);
+        for line in sums.lines() {
+            let (sum, file) = line.split_once("  ").expect("a sum and a name");
+            let digest = Sha256::digest(bytes_of(file).expect(file));
+            let digits: String = digest.iter().map(|byte| format!("{byte:02x}")).collect();
+            assert_eq!(digits, sum, "{file}");
+        }
+    }
+
+    #[test]
+    fn an_address_names_the_content() {
+        let address = address("app.css");
+        let version = address.strip_prefix("/dashboard/assets/app.css?v=").expect("an address");
+        assert!(version.len() == 12 && version.bytes().all(|byte| byte.is_ascii_hexdigit()), "{address}");
+        assert_eq!(version, super::version(include_bytes!("../assets/app.css")));
+    }
+}

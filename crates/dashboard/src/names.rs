@@ -3,19 +3,32 @@
 use std::collections::BTreeMap;
 
 use astranetmon_auth::{ReadAgents, Scope};
-use astranetmon_domain::{Agent, AgentId};
+use astranetmon_domain::{Agent, AgentId, clean_text};
 use astranetmon_http::ApiError;
 use astranetmon_storage::Storage;
+
+/// Longest name or label that is shown, in characters.
+const LONGEST: usize = 253;
 
 /// What an agent is called first: the name that a person gave, else its host's, else its id; and its host's name where
 /// that is another.
 pub(crate) fn names(agent: &Agent) -> (String, Option<String>) {
     let hostname = &agent.facts.hostname;
     let host = if hostname.is_empty() { agent.id.as_str() } else { hostname };
-    match &agent.name {
-        Some(name) if !name.is_empty() && name != host => (name.clone(), Some(host.to_owned())),
+    match agent.name.as_deref().map(one_line) {
+        Some(name) if !name.is_empty() && name != host => (name, Some(host.to_owned())),
         _ => (host.to_owned(), None),
     }
+}
+
+/// An agent's labels, as `name: value`.
+pub(crate) fn labels(agent: &Agent) -> Vec<String> {
+    agent.labels.iter().map(|(name, value)| one_line(&format!("{name}: {value}"))).collect()
+}
+
+/// What people gave, without what would turn the line around or break it.
+fn one_line(text: &str) -> String {
+    clean_text(text, LONGEST)
 }
 
 /// An account's agents, to choose from and to name records by.

@@ -8,7 +8,7 @@ use super::facts::facts;
 use super::traces::{TargetTraces, traces};
 use crate::DashboardState;
 use crate::format::{self, Moment};
-use crate::names::names;
+use crate::names::{labels, names};
 use crate::page::{Page, Section, render};
 use crate::range::{Range, RangeQuery, SPANS, Span};
 use crate::speedtests::SpeedtestRow;
@@ -85,7 +85,7 @@ pub(super) async fn agent_page(
         hostname,
         status: agent.status(now).as_str(),
         seen: agent.last_seen_at.map(|at| Moment::of(at, now)),
-        labels: agent.labels.iter().map(|(name, value)| format!("{name}: {value}")).collect(),
+        labels: labels(&agent),
         facts: facts(&agent, now),
         range,
         spans: SPANS,

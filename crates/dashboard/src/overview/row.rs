@@ -3,7 +3,7 @@ use astranetmon_storage::FleetRow;
 use serde::Serialize;
 
 use crate::format::{self, Moment, UNKNOWN};
-use crate::names::names;
+use crate::names::{labels, names};
 
 /// From here on a share of a whole is worth a look, in percent.
 const HIGH_PERCENT: f64 = 75.0;
@@ -89,7 +89,7 @@ impl FleetRowView {
             status: agent.status(now).as_str(),
             name,
             hostname,
-            labels: agent.labels.iter().map(|(name, value)| format!("{name}: {value}")).collect(),
+            labels: labels(agent),
             cpu: Share::of(metric.and_then(|metric| metric.cpu_percent)),
             memory: Share::of(metric.and_then(|metric| metric.memory_percent)),
             disk: Share::of(metric.and_then(|metric| metric.disk_percent)),

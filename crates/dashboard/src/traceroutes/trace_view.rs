@@ -18,6 +18,8 @@ pub(crate) struct TraceView {
     pub(crate) rtt: String,
     pub(crate) loss: String,
     pub(crate) hop_count: usize,
+    /// `6 hops · 2.96 ms · 0 % loss`, of what is known.
+    pub(crate) facts: String,
     pub(crate) hops: Vec<HopView>,
     /// The trace it is compared with: address and time.
     pub(crate) before: Option<(String, Moment)>,
@@ -95,12 +97,23 @@ impl TraceView {
             rtt: format::or_unknown(trace.rtt_ms, format::milliseconds),
             loss: format::or_unknown(trace.packet_loss_percent, format::percent),
             hop_count: trace.hops.len(),
+            facts: facts(trace),
             hops,
             before: before.map(|before| (before.id.to_string(), Moment::of(before.timestamp, now))),
             summary,
             is_changed,
         }
     }
+}
+
+fn facts(trace: &Traceroute) -> String {
+    let hops = match trace.hops.len() {
+        1 => "1 hop".to_owned(),
+        count => format!("{count} hops"),
+    };
+    let loss = trace.packet_loss_percent.map(|loss| format!("{} loss", format::percent(loss)));
+    let known = [Some(hops), trace.rtt_ms.map(format::milliseconds), loss];
+    known.into_iter().flatten().collect::<Vec<_>>().join(" · ")
 }
 
 /// `ICMP`
