@@ -6,6 +6,7 @@
   const id = encodeURIComponent(root.dataset.id);
   const ranges = document.getElementById("ranges");
   const rangeText = document.getElementById("range-text");
+  const choose = document.querySelector("form[data-range]").closest("details").querySelector("summary");
   const zoomOut = document.getElementById("zoom-out");
   const age = document.getElementById("metrics-age");
   const failure = document.getElementById("metrics-error");
@@ -74,6 +75,8 @@
       else link.removeAttribute("aria-current");
     }
     zoomOut.hidden = isRelative();
+    if (isRelative()) choose.removeAttribute("aria-current");
+    else choose.setAttribute("aria-current", "true");
     if (isRelative()) {
       rangeText.textContent = "";
     } else {
@@ -96,6 +99,14 @@
     event.preventDefault();
     event.target.closest("details").open = false;
     go(event.detail);
+  });
+  // Another trace is shown for the same range.
+  root.addEventListener("submit", (event) => {
+    if (!event.target.matches(".trace-picker")) return;
+    event.preventDefault();
+    const query = parameters();
+    query.set("trace", event.target.elements.trace.value);
+    location.assign(`?${query}#traceroutes`);
   });
   let before = isRelative() ? parameters().toString() || "range=24h" : "range=24h";
   zoomOut.addEventListener("click", () => go(before));

@@ -78,6 +78,8 @@
     const words = state.query.toLowerCase().split(/\s+/).filter(Boolean);
     let shown = 0;
     for (const row of rows.values()) {
+      // Before its data have come, a row is searched as it reads.
+      row.searched ||= row.element.textContent.toLowerCase();
       const hidden = !words.every((word) => row.searched.includes(word));
       if (row.element.hidden !== hidden) row.element.hidden = hidden;
       if (!hidden) shown += 1;
