@@ -23,7 +23,7 @@ pub use password_queue::{PasswordQueue, PasswordQueueError};
 pub use permission::{Permission, PermissionSet, UnknownPermission};
 pub use principal::{ApiKeyRecord, ApiKeyState, KeyPrincipal, NewApiKey, Principal, RoleTooLow, SessionPrincipal};
 pub use scope::{
-    Access, Actor, Forbidden, Ingest, ManageAccount, Operator, OwnKey, OwnUser, ReadAgents, ReadMetrics,
+    Access, Actor, Forbidden, Ingest, ManageAccount, Operator, OwnKey, OwnUser, ReadAccount, ReadAgents, ReadMetrics,
     ReadPermission, ReadSpeedtests, ReadTraceroutes, Scope,
 };
 pub use secret_hash::{KeyHash, SessionHash, SetupHash};

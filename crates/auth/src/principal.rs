@@ -2,7 +2,10 @@ use std::sync::Arc;
 
 use astranetmon_domain::{AccountId, ApiKeyId, Plan, QuotaWindowId, Timestamp, UserId, UserRole};
 
-use crate::{Actor, Forbidden, KeyHash, KeyHint, ManageAccount, OwnKey, OwnUser, PermissionSet, ReadPermission, Scope};
+use crate::{
+    Actor, Forbidden, KeyHash, KeyHint, ManageAccount, OwnKey, OwnUser, PermissionSet, ReadAccount, ReadPermission,
+    Scope,
+};
 
 /// What storage needs to keep a new key.
 #[derive(Clone, Debug)]
@@ -159,6 +162,15 @@ impl Principal {
         }
     }
 
+    /// The scope in which a person looks at their account; `None` for a key.
+    #[must_use]
+    pub fn read_account(&self) -> Option<Scope<ReadAccount>> {
+        match self {
+            Self::Key(_) => None,
+            Self::Session(_) => Some(Scope::granted(self.account_id(), self.actor())),
+        }
+    }
+
     /// The scope in which a person manages their account.
     ///
     /// # Errors
@@ -219,6 +231,7 @@ mod tests {
         });
         assert!(session.authorize::<ReadMetrics>().is_ok());
         assert!(session.own_key().is_none() && nothing.own_user().is_none());
+        assert!(session.read_account().is_some() && nothing.read_account().is_none());
         assert_eq!(session.own_user().expect("a person").1.actor(), Actor::User(UserId(1)));
     }
 

@@ -45,7 +45,9 @@ accesses! {
     OwnUser;
     /// Writing agents and what they measured.
     Ingest;
-    /// Managing an account: plan, keys, users, audit log.
+    /// A person, of whatever role, looking at their account: keys and their use, people, audit log.
+    ReadAccount;
+    /// Managing an account: plan, keys, users.
     ManageAccount;
 }
 
@@ -102,6 +104,14 @@ impl<A: Access> Scope<A> {
     #[must_use]
     pub const fn actor(&self) -> Actor {
         self.actor
+    }
+}
+
+impl Scope<ManageAccount> {
+    /// Whoever manages an account may look at it.
+    #[must_use]
+    pub const fn read_account(&self) -> Scope<ReadAccount> {
+        Scope::granted(self.account_id, self.actor)
     }
 }
 

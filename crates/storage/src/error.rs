@@ -24,6 +24,12 @@ pub enum StorageError {
         /// The bound.
         most: usize,
     },
+    /// An admin would make, change or unmake an owner.
+    #[error("owners are made and changed by owners only")]
+    OwnersOnly,
+    /// The account would be left without an owner who can sign in.
+    #[error("an account keeps one owner who can sign in")]
+    LastOwner,
     /// The account or agent that the call is about is not there.
     #[error("no such {what}")]
     Missing {

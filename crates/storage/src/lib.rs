@@ -15,6 +15,7 @@ mod fetched;
 mod measured;
 mod migrations;
 mod newest;
+mod ownership;
 pub mod postgres;
 mod queries;
 mod random;

@@ -91,7 +91,7 @@ impl KeyCommand {
             }
             Self::List { common } => {
                 let scope = scope(office, &common).await?;
-                let records = office.storage.api_key_list(&scope).await?;
+                let records = office.storage.api_key_list(&scope.read_account()).await?;
                 Ok(match common.format {
                     OutputFormat::Text => lines(&records, now),
                     OutputFormat::Json => {
@@ -102,7 +102,7 @@ impl KeyCommand {
             }
             Self::Roll { id, overlap, common } => {
                 let scope = scope(office, &common).await?;
-                let records = office.storage.api_key_list(&scope).await?;
+                let records = office.storage.api_key_list(&scope.read_account()).await?;
                 let old = records.into_iter().find(|record| record.id == id && record.state(now) == ApiKeyState::Live);
                 let old = old.ok_or_else(|| missing("live key", id, &common))?;
                 let secret = generate()?;

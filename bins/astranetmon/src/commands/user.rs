@@ -109,7 +109,7 @@ impl UserCommand {
             }
             Self::List { account, common } => {
                 let scope = Scope::system(office.account(&account).await?.id, REASON);
-                let users = office.storage.user_list(&scope).await?;
+                let users = office.storage.user_list(&scope.read_account()).await?;
                 Ok(match common.format {
                     OutputFormat::Text => lines(&users),
                     OutputFormat::Json => {

@@ -68,7 +68,7 @@ async fn works(storage: &dyn Storage, account: &Account, text: &str, now: Timest
 
 async fn replace_key(storage: &dyn Storage, account: &Account, now: Timestamp) -> Result<ApiKey, Failure> {
     let scope: Scope<ManageAccount> = Scope::system(account.id, REASON);
-    for old in storage.api_key_list(&scope).await? {
+    for old in storage.api_key_list(&scope.read_account()).await? {
         if old.name == KEY_NAME && old.state(now) == ApiKeyState::Live {
             storage.api_key_revoke(&scope, old.id, now).await?;
         }
@@ -107,7 +107,7 @@ mod tests {
         assert!(keys(&storage, &folder, &accounts, now).await.expect("keys") == first);
 
         let scope: Scope<ManageAccount> = Scope::system(accounts[1].id, REASON);
-        let professional = storage.api_key_list(&scope).await.expect("keys")[0].id;
+        let professional = storage.api_key_list(&scope.read_account()).await.expect("keys")[0].id;
         storage.api_key_revoke(&scope, professional, now).await.expect("revoked");
         let later = keys(&storage, &folder, &accounts, now).await.expect("keys");
         assert!(later.professional != first.professional);

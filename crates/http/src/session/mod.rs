@@ -14,7 +14,7 @@ mod tests;
 
 pub use auth_scope::auth;
 pub use door::{Pages, open_scope, signed_in_scope};
-pub use sign_in::change_password;
+pub use sign_in::{change_password, seeded_by_system};
 pub use signed_in::SignedIn;
 
 pub(crate) use cookie::{SentCookie, session_cookie_sent};

@@ -25,7 +25,10 @@ const SIGN_IN: Operator = Operator::new("sign in");
 const LONGEST_USER_AGENT: usize = 300;
 
 /// A generator for secrets, seeded by the operating system.
-pub(super) fn seeded_by_system() -> Result<StdRng, ApiError> {
+///
+/// # Errors
+/// 500 if the operating system gives no random numbers, which is logged.
+pub fn seeded_by_system() -> Result<StdRng, ApiError> {
     StdRng::try_from_rng(&mut SysRng).map_err(|error| {
         tracing::error!(error = &error as &dyn std::error::Error, "the operating system gives no random numbers");
         ApiError::Internal

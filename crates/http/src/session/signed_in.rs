@@ -6,8 +6,8 @@ use actix_web::dev::Payload;
 use actix_web::http::header::HeaderMap;
 use actix_web::{FromRequest, HttpMessage, HttpRequest};
 use astranetmon_auth::{
-    ManageAccount, Operator, OwnUser, Principal, ReadPermission, Scope, SessionHash, SessionPrincipal, SessionRecord,
-    SessionToken,
+    ManageAccount, Operator, OwnUser, Principal, ReadAccount, ReadPermission, Scope, SessionHash, SessionPrincipal,
+    SessionRecord, SessionToken,
 };
 use astranetmon_domain::User;
 use astranetmon_ratelimit::InFlight;
@@ -72,6 +72,14 @@ impl SignedIn {
     /// None that a session can meet.
     pub fn own_user(&self) -> Result<Scope<OwnUser>, ApiError> {
         self.0.principal.own_user().map(|(_, scope)| scope).ok_or(ApiError::Internal)
+    }
+
+    /// The scope in which people, of whatever role, look at their account.
+    ///
+    /// # Errors
+    /// None that a session can meet.
+    pub fn reads_account(&self) -> Result<Scope<ReadAccount>, ApiError> {
+        self.0.principal.read_account().ok_or(ApiError::Internal)
     }
 
     /// The scope in which owners and admins manage their account.

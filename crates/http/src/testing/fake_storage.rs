@@ -4,13 +4,13 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use astranetmon_auth::{
     Access, ApiKey, ApiKeyRecord, Ingest, KeyHash, KeyLookup, KeyPrincipal, LookupError, ManageAccount, NewApiKey,
-    NewSession, Operator, OwnKey, OwnUser, PasswordHash, PermissionSet, ReadAgents, ReadMetrics, ReadSpeedtests,
-    ReadTraceroutes, Scope, SessionHash, SessionLookup, SessionRecord, SetupHash,
+    NewSession, Operator, OwnKey, OwnUser, PasswordHash, PermissionSet, ReadAccount, ReadAgents, ReadMetrics,
+    ReadSpeedtests, ReadTraceroutes, Scope, SessionHash, SessionLookup, SessionRecord, SetupHash,
 };
 use astranetmon_domain::{
     Account, AccountId, AccountName, Agent, AgentFilter, AgentId, ApiKeyId, MetricField, MetricPosition, MetricSample,
     PageRequest, Plan, QuotaWindowId, RecordFilter, RecordPosition, SessionId, Speedtest, SpeedtestId, Timestamp,
-    Traceroute, TracerouteId, User, UserEmail, UserId,
+    Traceroute, TracerouteId, User, UserEmail, UserId, UserRole,
 };
 use astranetmon_ratelimit::{QuotaUnavailable, QuotaWindows, UsageCount, Window, WindowTake};
 use astranetmon_storage::{
@@ -193,7 +193,7 @@ impl UsageRepository for FakeStorage {
         Ok(usage.iter().filter(|count| count.key_id == key_id && count.hour >= since.hour_start()).copied().collect())
     }
 
-    async fn usage_of_account(&self, scope: &Scope<ManageAccount>, since: Timestamp) -> Result<Vec<UsageCount>> {
+    async fn usage_of_account(&self, scope: &Scope<ReadAccount>, since: Timestamp) -> Result<Vec<UsageCount>> {
         self.ready()?;
         let usage = self.usage.lock().expect("not poisoned");
         let matches = |count: &&UsageCount| count.account_id == scope.account_id() && count.hour >= since.hour_start();
@@ -399,7 +399,7 @@ impl UserRepository for FakeStorage {
     async fn user_create(&self, _: &Scope<ManageAccount>, _: &NewUser, _: Timestamp) -> Result<User> {
         absent()
     }
-    async fn user_list(&self, _: &Scope<ManageAccount>) -> Result<Vec<User>> {
+    async fn user_list(&self, _: &Scope<ReadAccount>) -> Result<Vec<User>> {
         absent()
     }
     async fn user_find_by_email(&self, _: &Operator, _: &UserEmail) -> Result<Option<User>> {
@@ -431,6 +431,15 @@ impl UserRepository for FakeStorage {
         _: &Scope<ManageAccount>,
         _: UserId,
         _: bool,
+        _: Timestamp,
+    ) -> Result<Option<User>> {
+        absent()
+    }
+    async fn user_set_role(
+        &self,
+        _: &Scope<ManageAccount>,
+        _: UserId,
+        _: UserRole,
         _: Timestamp,
     ) -> Result<Option<User>> {
         absent()
@@ -484,7 +493,7 @@ impl ApiKeyRepository for FakeStorage {
     async fn api_key_create(&self, _: &Scope<ManageAccount>, _: &NewApiKey, _: Timestamp) -> Result<ApiKeyRecord> {
         absent()
     }
-    async fn api_key_list(&self, _: &Scope<ManageAccount>) -> Result<Vec<ApiKeyRecord>> {
+    async fn api_key_list(&self, _: &Scope<ReadAccount>) -> Result<Vec<ApiKeyRecord>> {
         absent()
     }
     async fn api_key_roll(
@@ -511,7 +520,7 @@ impl ApiKeyRepository for FakeStorage {
 impl AuditRepository for FakeStorage {
     async fn audit_page(
         &self,
-        scope: &Scope<ManageAccount>,
+        scope: &Scope<ReadAccount>,
         after: Option<AuditPosition>,
         limit: u32,
     ) -> Result<AuditPage> {

@@ -1,4 +1,4 @@
-use astranetmon_auth::{ManageAccount, Operator, Scope};
+use astranetmon_auth::{ManageAccount, Operator, ReadAccount, Scope};
 use astranetmon_domain::{Account, AccountId, AccountName, Plan, Timestamp};
 use async_trait::async_trait;
 use diesel::prelude::*;
@@ -119,7 +119,7 @@ impl AccountRepository for PostgresStorage {
 impl AuditRepository for PostgresStorage {
     async fn audit_page(
         &self,
-        scope: &Scope<ManageAccount>,
+        scope: &Scope<ReadAccount>,
         after: Option<AuditPosition>,
         limit: u32,
     ) -> Result<AuditPage> {

@@ -1,5 +1,6 @@
 use astranetmon_auth::{
-    ApiKeyRecord, ApiKeyState, KeyHash, KeyLookup, KeyPrincipal, LookupError, ManageAccount, NewApiKey, Scope,
+    ApiKeyRecord, ApiKeyState, KeyHash, KeyLookup, KeyPrincipal, LookupError, ManageAccount, NewApiKey, ReadAccount,
+    Scope,
 };
 use astranetmon_domain::{AccountId, ApiKeyId, Timestamp};
 use async_trait::async_trait;
@@ -67,7 +68,7 @@ impl ApiKeyRepository for PostgresStorage {
         .await
     }
 
-    async fn api_key_list(&self, scope: &Scope<ManageAccount>) -> Result<Vec<ApiKeyRecord>> {
+    async fn api_key_list(&self, scope: &Scope<ReadAccount>) -> Result<Vec<ApiKeyRecord>> {
         let rows = self
             .read("listing API keys", async |connection| {
                 let query = api_key::table

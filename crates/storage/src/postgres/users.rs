@@ -1,5 +1,5 @@
-use astranetmon_auth::{ManageAccount, Operator, OwnUser, PasswordHash, Scope};
-use astranetmon_domain::{AccountId, Timestamp, User, UserEmail, UserId};
+use astranetmon_auth::{Actor, ManageAccount, Operator, OwnUser, PasswordHash, ReadAccount, Scope};
+use astranetmon_domain::{AccountId, Timestamp, User, UserEmail, UserId, UserRole};
 use async_trait::async_trait;
 use diesel::prelude::*;
 use diesel_async::{AsyncConnection, AsyncPgConnection, RunQueryDsl};
@@ -7,6 +7,7 @@ use diesel_async::{AsyncConnection, AsyncPgConnection, RunQueryDsl};
 use super::accounts::{exists, record_audit};
 use super::failure::Failure;
 use super::{PostgresStorage, Result};
+use crate::ownership::{Change, allow, allow_adding};
 use crate::repository::{NewUser, UserRepository};
 use crate::rows::{AuditRow, NewUserRow, UserRow};
 use crate::schema::{app_user, session};
@@ -23,6 +24,8 @@ impl UserRepository for PostgresStorage {
         self.write("adding a user", async |connection| {
             connection
                 .transaction(async |connection| {
+                    let owners = lock_with_owners(connection, scope.account_id(), None).await?;
+                    allow_adding(scope.actor(), user.role, &owners)?;
                     let user = diesel::insert_into(app_user::table)
                         .values(&row)
                         .returning(UserRow::as_returning())
@@ -39,7 +42,7 @@ impl UserRepository for PostgresStorage {
         .await
     }
 
-    async fn user_list(&self, scope: &Scope<ManageAccount>) -> Result<Vec<User>> {
+    async fn user_list(&self, scope: &Scope<ReadAccount>) -> Result<Vec<User>> {
         let rows = self
             .read("listing users", async |connection| {
                 let query = app_user::table
@@ -86,7 +89,7 @@ impl UserRepository for PostgresStorage {
         now: Timestamp,
     ) -> Result<Option<User>> {
         let entry = AuditRow::new(scope, "user.set_password", format!("user:{id}"), now);
-        self.set_password(scope.account_id(), id, hash, &entry).await
+        self.set_password((scope.account_id(), scope.actor()), id, hash, &entry).await
     }
 
     async fn user_change_password(
@@ -97,7 +100,7 @@ impl UserRepository for PostgresStorage {
         now: Timestamp,
     ) -> Result<Option<User>> {
         let entry = AuditRow::new(scope, "user.change_password", format!("user:{id}"), now);
-        self.set_password(scope.account_id(), id, hash, &entry).await
+        self.set_password((scope.account_id(), scope.actor()), id, hash, &entry).await
     }
 
     async fn user_set_disabled(
@@ -110,7 +113,10 @@ impl UserRepository for PostgresStorage {
         self.write("disabling a user", async |connection| {
             connection
                 .transaction(async |connection| {
-                    let Some(mut user) = lock(connection, scope.account_id(), id).await? else { return Ok(None) };
+                    let user =
+                        lock_to_change(connection, (scope.account_id(), scope.actor()), id, Change::Disabled(disabled))
+                            .await?;
+                    let Some(mut user) = user else { return Ok(None) };
                     user.disabled_at = disabled.then(|| user.disabled_at.unwrap_or(now));
                     diesel::update(app_user::table.find(id.0))
                         .set(app_user::disabled_at.eq(user.disabled_at.map(Timestamp::as_micros)))
@@ -127,12 +133,39 @@ impl UserRepository for PostgresStorage {
         })
         .await
     }
+
+    async fn user_set_role(
+        &self,
+        scope: &Scope<ManageAccount>,
+        id: UserId,
+        role: UserRole,
+        now: Timestamp,
+    ) -> Result<Option<User>> {
+        self.write("changing a role", async |connection| {
+            connection
+                .transaction(async |connection| {
+                    let user =
+                        lock_to_change(connection, (scope.account_id(), scope.actor()), id, Change::Role(role)).await?;
+                    let Some(mut user) = user else { return Ok(None) };
+                    user.role = role;
+                    diesel::update(app_user::table.find(id.0))
+                        .set(app_user::role.eq(role.as_str()))
+                        .execute(connection)
+                        .await?;
+                    let object = format!("user:{id} role:{}", role.as_str());
+                    record_audit(connection, &AuditRow::new(scope, "user.set_role", object, now)).await?;
+                    Ok::<_, Failure>(Some(user))
+                })
+                .await
+        })
+        .await
+    }
 }
 
 impl PostgresStorage {
     async fn set_password(
         &self,
-        account_id: AccountId,
+        by: (AccountId, Actor),
         id: UserId,
         hash: &PasswordHash,
         entry: &AuditRow,
@@ -140,7 +173,8 @@ impl PostgresStorage {
         self.write("setting a password", async |connection| {
             connection
                 .transaction(async |connection| {
-                    let Some(user) = lock(connection, account_id, id).await? else { return Ok(None) };
+                    let user = lock_to_change(connection, by, id, Change::Password).await?;
+                    let Some(user) = user else { return Ok(None) };
                     diesel::update(app_user::table.find(id.0))
                         .set(app_user::password_hash.eq(hash.as_str()))
                         .execute(connection)
@@ -155,21 +189,36 @@ impl PostgresStorage {
     }
 }
 
-/// Locked, so that no session begins beside what is done to the person.
-async fn lock(
+/// The account's owners and that person, locked, so that no session begins beside what is done to the person and no
+/// owner goes beside another. Always in one order, so that two who change each other wait and do not deadlock.
+async fn lock_with_owners(
     connection: &mut AsyncPgConnection,
     account_id: AccountId,
-    id: UserId,
-) -> std::result::Result<Option<User>, Failure> {
-    let row: Option<UserRow> = app_user::table
+    id: Option<UserId>,
+) -> std::result::Result<Vec<User>, Failure> {
+    let concerned = app_user::role.eq(UserRole::Owner.as_str()).or(app_user::id.eq(id.map_or(0, |id| id.0)));
+    let rows: Vec<UserRow> = app_user::table
         .filter(app_user::account_id.eq(account_id.0))
-        .filter(app_user::id.eq(id.0))
+        .filter(concerned)
         .select(UserRow::as_select())
+        .order(app_user::id.asc())
         .for_no_key_update()
-        .first(connection)
-        .await
-        .optional()?;
-    Ok(row.map(UserRow::into_user).transpose()?)
+        .load(connection)
+        .await?;
+    Ok(rows.into_iter().map(UserRow::into_user).collect::<Result<_>>()?)
+}
+
+/// The person, locked, if the actor may do that to them.
+async fn lock_to_change(
+    connection: &mut AsyncPgConnection,
+    (account_id, actor): (AccountId, Actor),
+    id: UserId,
+    change: Change,
+) -> std::result::Result<Option<User>, Failure> {
+    let people = lock_with_owners(connection, account_id, Some(id)).await?;
+    let Some(user) = people.iter().find(|user| user.id == id) else { return Ok(None) };
+    allow(actor, user, change, &people)?;
+    Ok(Some(user.clone()))
 }
 
 async fn end_sessions(connection: &mut AsyncPgConnection, id: UserId) -> std::result::Result<(), Failure> {

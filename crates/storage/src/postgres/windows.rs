@@ -1,4 +1,4 @@
-use astranetmon_auth::{ManageAccount, Operator, OwnKey, Scope};
+use astranetmon_auth::{Operator, OwnKey, ReadAccount, Scope};
 use astranetmon_domain::{AccountId, ApiKeyId, Plan, QuotaWindowId, Timestamp};
 use astranetmon_ratelimit::{QuotaUnavailable, QuotaWindows, UsageCount, Window, WindowTake};
 use async_trait::async_trait;
@@ -224,7 +224,7 @@ impl UsageRepository for PostgresStorage {
         Ok(rows.into_iter().map(UsageRow::into_count).collect())
     }
 
-    async fn usage_of_account(&self, scope: &Scope<ManageAccount>, since: Timestamp) -> Result<Vec<UsageCount>> {
+    async fn usage_of_account(&self, scope: &Scope<ReadAccount>, since: Timestamp) -> Result<Vec<UsageCount>> {
         let rows = self
             .read("reading an account's usage counts", async |connection| {
                 Ok(queries::usage_of_account(scope.account_id(), since).load(connection).await?)

@@ -1,6 +1,6 @@
 //! The audit log.
 
-use astranetmon_auth::{Access, Actor, ManageAccount, Operator, Scope};
+use astranetmon_auth::{Access, Actor, Operator, ReadAccount, Scope};
 use astranetmon_domain::{AccountId, Timestamp};
 use async_trait::async_trait;
 
@@ -48,13 +48,13 @@ pub trait AuditRepository: Send + Sync {
     /// The account's entries behind `after`, newest first, at most `limit` of them.
     async fn audit_page(
         &self,
-        scope: &Scope<ManageAccount>,
+        scope: &Scope<ReadAccount>,
         after: Option<AuditPosition>,
         limit: u32,
     ) -> Result<AuditPage>;
 
     /// The newest entries of the account, newest first.
-    async fn audit_list(&self, scope: &Scope<ManageAccount>, limit: u32) -> Result<Vec<AuditEntry>> {
+    async fn audit_list(&self, scope: &Scope<ReadAccount>, limit: u32) -> Result<Vec<AuditEntry>> {
         Ok(self.audit_page(scope, None, limit).await?.entries)
     }
 

@@ -1,6 +1,6 @@
 //! API keys and their use.
 
-use astranetmon_auth::{ApiKeyRecord, ManageAccount, NewApiKey, Operator, OwnKey, Scope};
+use astranetmon_auth::{ApiKeyRecord, ManageAccount, NewApiKey, Operator, OwnKey, ReadAccount, Scope};
 use astranetmon_domain::{ApiKeyId, Timestamp};
 use astranetmon_ratelimit::UsageCount;
 use async_trait::async_trait;
@@ -23,7 +23,7 @@ pub trait ApiKeyRepository: Send + Sync {
     ) -> Result<ApiKeyRecord>;
 
     /// The account's keys, newest first, dead ones too.
-    async fn api_key_list(&self, scope: &Scope<ManageAccount>) -> Result<Vec<ApiKeyRecord>>;
+    async fn api_key_list(&self, scope: &Scope<ReadAccount>) -> Result<Vec<ApiKeyRecord>>;
 
     /// Replaces a live key: `successor` shares its plan window, the old key ends at `old_ends_at` at the latest.
     /// `None` if there is no such live key in the account. Audited.
@@ -61,5 +61,5 @@ pub trait UsageRepository: Send + Sync {
 
     /// The stored counts of all keys of the account, dead ones too, from the hour of `since` on: oldest first, then by
     /// key; hours without requests are absent.
-    async fn usage_of_account(&self, scope: &Scope<ManageAccount>, since: Timestamp) -> Result<Vec<UsageCount>>;
+    async fn usage_of_account(&self, scope: &Scope<ReadAccount>, since: Timestamp) -> Result<Vec<UsageCount>>;
 }

@@ -1,6 +1,6 @@
 //! Accounts, the people in them, and their sessions.
 
-use astranetmon_auth::{ManageAccount, NewSession, Operator, OwnUser, PasswordHash, Scope, SessionRecord};
+use astranetmon_auth::{ManageAccount, NewSession, Operator, OwnUser, PasswordHash, ReadAccount, Scope, SessionRecord};
 use astranetmon_domain::{
     Account, AccountId, AccountName, Plan, SessionId, Timestamp, User, UserEmail, UserId, UserRole,
 };
@@ -56,11 +56,11 @@ pub trait UserRepository: Send + Sync {
     /// Adds a person. Audited.
     ///
     /// # Errors
-    /// [`StorageError::Exists`] if the address is taken.
+    /// [`StorageError::Exists`] if the address is taken; [`StorageError::OwnersOnly`] if an admin adds an owner.
     async fn user_create(&self, scope: &Scope<ManageAccount>, user: &NewUser, now: Timestamp) -> Result<User>;
 
     /// The account's people, by e-mail address.
-    async fn user_list(&self, scope: &Scope<ManageAccount>) -> Result<Vec<User>>;
+    async fn user_list(&self, scope: &Scope<ReadAccount>) -> Result<Vec<User>>;
 
     /// The person with that address, in whatever account.
     async fn user_find_by_email(&self, operator: &Operator, email: &UserEmail) -> Result<Option<User>>;
@@ -74,6 +74,9 @@ pub trait UserRepository: Send + Sync {
 
     /// Gives a person a password and ends all of their sessions; `None` if there is no such person in the account.
     /// Audited.
+    ///
+    /// # Errors
+    /// [`StorageError::OwnersOnly`] if an admin gives it to an owner.
     async fn user_set_password(
         &self,
         scope: &Scope<ManageAccount>,
@@ -93,11 +96,27 @@ pub trait UserRepository: Send + Sync {
 
     /// Keeps a person from signing in and ends all of their sessions, or lets them sign in again; disabling twice keeps
     /// the first time. `None` if there is no such person in the account. Audited.
+    ///
+    /// # Errors
+    /// [`StorageError::OwnersOnly`] if an admin does it to an owner; [`StorageError::LastOwner`] if nobody but the
+    /// operator could look after the account any more. An operator may disable whom they like.
     async fn user_set_disabled(
         &self,
         scope: &Scope<ManageAccount>,
         id: UserId,
         disabled: bool,
+        now: Timestamp,
+    ) -> Result<Option<User>>;
+
+    /// Changes what a person may do, in their sessions too; `None` if there is no such person in the account. Audited.
+    ///
+    /// # Errors
+    /// [`StorageError::OwnersOnly`] if an admin makes or changes an owner; [`StorageError::LastOwner`] as above.
+    async fn user_set_role(
+        &self,
+        scope: &Scope<ManageAccount>,
+        id: UserId,
+        role: UserRole,
         now: Timestamp,
     ) -> Result<Option<User>>;
 }

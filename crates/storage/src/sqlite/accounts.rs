@@ -1,4 +1,4 @@
-use astranetmon_auth::{ManageAccount, Operator, Scope};
+use astranetmon_auth::{ManageAccount, Operator, ReadAccount, Scope};
 use astranetmon_domain::{Account, AccountId, AccountName, Plan, Timestamp};
 use async_trait::async_trait;
 use diesel::prelude::*;
@@ -106,7 +106,7 @@ pub(super) fn find_by_name(connection: &mut SqliteConnection, name: &AccountName
 impl AuditRepository for SqliteStorage {
     async fn audit_page(
         &self,
-        scope: &Scope<ManageAccount>,
+        scope: &Scope<ReadAccount>,
         after: Option<AuditPosition>,
         limit: u32,
     ) -> Result<AuditPage> {

@@ -1,5 +1,6 @@
 use astranetmon_auth::{
-    ApiKeyRecord, KeyHash, KeyLookup, KeyPrincipal, LookupError, ManageAccount, NewApiKey, Operator, OwnKey, Scope,
+    ApiKeyRecord, KeyHash, KeyLookup, KeyPrincipal, LookupError, ManageAccount, NewApiKey, Operator, OwnKey,
+    ReadAccount, Scope,
 };
 use astranetmon_domain::{AccountId, ApiKeyId, QuotaWindowId, Timestamp};
 use astranetmon_ratelimit::{QuotaUnavailable, QuotaWindows, UsageCount, Window, WindowTake};
@@ -71,7 +72,7 @@ impl ApiKeyRepository for SqliteStorage {
         .await
     }
 
-    async fn api_key_list(&self, scope: &Scope<ManageAccount>) -> Result<Vec<ApiKeyRecord>> {
+    async fn api_key_list(&self, scope: &Scope<ReadAccount>) -> Result<Vec<ApiKeyRecord>> {
         let account_id = scope.account_id();
         self.read(move |connection| {
             let rows = api_key::table
@@ -246,7 +247,7 @@ impl UsageRepository for SqliteStorage {
         .await
     }
 
-    async fn usage_of_account(&self, scope: &Scope<ManageAccount>, since: Timestamp) -> Result<Vec<UsageCount>> {
+    async fn usage_of_account(&self, scope: &Scope<ReadAccount>, since: Timestamp) -> Result<Vec<UsageCount>> {
         let account_id = scope.account_id();
         self.read(move |connection| {
             let rows = queries::usage_of_account(account_id, since).load(connection)?;

@@ -1,5 +1,5 @@
-use astranetmon_auth::{ManageAccount, Operator, OwnUser, PasswordHash, Scope};
-use astranetmon_domain::{AccountId, Timestamp, User, UserEmail, UserId};
+use astranetmon_auth::{Actor, ManageAccount, Operator, OwnUser, PasswordHash, ReadAccount, Scope};
+use astranetmon_domain::{AccountId, Timestamp, User, UserEmail, UserId, UserRole};
 use async_trait::async_trait;
 use diesel::prelude::*;
 use diesel::sqlite::SqliteConnection;
@@ -7,6 +7,7 @@ use diesel::sqlite::SqliteConnection;
 use super::accounts::{exists, record_audit};
 use super::{Result, SqliteStorage};
 use crate::StorageError;
+use crate::ownership::{Change, allow, allow_adding};
 use crate::repository::{NewUser, UserRepository};
 use crate::rows::{AuditRow, NewUserRow, UserRow};
 use crate::schema::{app_user, session};
@@ -25,6 +26,7 @@ impl UserRepository for SqliteStorage {
     async fn user_create(&self, scope: &Scope<ManageAccount>, user: &NewUser, now: Timestamp) -> Result<User> {
         let (scope, user) = (scope.clone(), user.clone());
         self.write(move |connection| {
+            allow_adding(scope.actor(), user.role, &owners(connection, scope.account_id())?)?;
             let row = NewUserRow {
                 account_id: scope.account_id().0,
                 email: user.email.as_str(),
@@ -43,7 +45,7 @@ impl UserRepository for SqliteStorage {
         .await
     }
 
-    async fn user_list(&self, scope: &Scope<ManageAccount>) -> Result<Vec<User>> {
+    async fn user_list(&self, scope: &Scope<ReadAccount>) -> Result<Vec<User>> {
         let account_id = scope.account_id();
         self.read(move |connection| {
             let rows = app_user::table
@@ -86,7 +88,7 @@ impl UserRepository for SqliteStorage {
         now: Timestamp,
     ) -> Result<Option<User>> {
         let entry = AuditRow::new(scope, "user.set_password", format!("user:{id}"), now);
-        self.set_password(scope.account_id(), id, hash.clone(), entry).await
+        self.set_password((scope.account_id(), scope.actor()), id, hash.clone(), entry).await
     }
 
     async fn user_change_password(
@@ -97,7 +99,7 @@ impl UserRepository for SqliteStorage {
         now: Timestamp,
     ) -> Result<Option<User>> {
         let entry = AuditRow::new(scope, "user.change_password", format!("user:{id}"), now);
-        self.set_password(scope.account_id(), id, hash.clone(), entry).await
+        self.set_password((scope.account_id(), scope.actor()), id, hash.clone(), entry).await
     }
 
     async fn user_set_disabled(
@@ -109,7 +111,10 @@ impl UserRepository for SqliteStorage {
     ) -> Result<Option<User>> {
         let scope = scope.clone();
         self.write(move |connection| {
-            let Some(mut user) = find(connection, scope.account_id(), id)? else { return Ok(None) };
+            let change = Change::Disabled(disabled);
+            let Some(mut user) = find_to_change(connection, (scope.account_id(), scope.actor()), id, change)? else {
+                return Ok(None);
+            };
             user.disabled_at = disabled.then(|| user.disabled_at.unwrap_or(now));
             diesel::update(app_user::table.find(id.0))
                 .set(app_user::disabled_at.eq(user.disabled_at.map(Timestamp::as_micros)))
@@ -123,18 +128,62 @@ impl UserRepository for SqliteStorage {
         })
         .await
     }
+
+    async fn user_set_role(
+        &self,
+        scope: &Scope<ManageAccount>,
+        id: UserId,
+        role: UserRole,
+        now: Timestamp,
+    ) -> Result<Option<User>> {
+        let scope = scope.clone();
+        self.write(move |connection| {
+            let Some(mut user) =
+                find_to_change(connection, (scope.account_id(), scope.actor()), id, Change::Role(role))?
+            else {
+                return Ok(None);
+            };
+            user.role = role;
+            diesel::update(app_user::table.find(id.0)).set(app_user::role.eq(role.as_str())).execute(connection)?;
+            let object = format!("user:{id} role:{}", role.as_str());
+            record_audit(connection, &AuditRow::new(&scope, "user.set_role", object, now))?;
+            Ok(Some(user))
+        })
+        .await
+    }
+}
+
+fn owners(connection: &mut SqliteConnection, account_id: AccountId) -> Result<Vec<User>> {
+    let rows = app_user::table
+        .filter(app_user::account_id.eq(account_id.0))
+        .filter(app_user::role.eq(UserRole::Owner.as_str()))
+        .select(UserRow::as_select())
+        .load(connection)?;
+    rows.into_iter().map(UserRow::into_user).collect()
+}
+
+/// The person, if the actor may do that to them.
+fn find_to_change(
+    connection: &mut SqliteConnection,
+    (account_id, actor): (AccountId, Actor),
+    id: UserId,
+    change: Change,
+) -> Result<Option<User>> {
+    let Some(user) = find(connection, account_id, id)? else { return Ok(None) };
+    allow(actor, &user, change, &owners(connection, account_id)?)?;
+    Ok(Some(user))
 }
 
 impl SqliteStorage {
     async fn set_password(
         &self,
-        account_id: AccountId,
+        by: (AccountId, Actor),
         id: UserId,
         hash: PasswordHash,
         entry: AuditRow,
     ) -> Result<Option<User>> {
         self.write(move |connection| {
-            let Some(user) = find(connection, account_id, id)? else { return Ok(None) };
+            let Some(user) = find_to_change(connection, by, id, Change::Password)? else { return Ok(None) };
             diesel::update(app_user::table.find(id.0))
                 .set(app_user::password_hash.eq(hash.as_str()))
                 .execute(connection)?;

@@ -53,7 +53,7 @@ impl Office {
     /// [`PASSWORD`] for everybody in the account, hashed once.
     pub(crate) async fn give_all_passwords(&self, account: &Account) {
         let hash = Password::presented(PASSWORD.to_owned()).hash(&mut unforeseen()).expect("hashed");
-        for user in self.storage.user_list(&self.manage(account)).await.expect("listed") {
+        for user in self.storage.user_list(&self.manage(account).read_account()).await.expect("listed") {
             self.storage.user_set_password(&self.manage(account), user.id, &hash, now()).await.expect("set");
         }
     }

@@ -27,7 +27,7 @@ pub async fn names_and_addresses_are_unique(storage: Arc<dyn Storage>) {
     );
     let taken = storage.user_create(&scope(&b), &person("z.A@example.com"), NOVEMBER).await;
     assert!(matches!(taken, Err(StorageError::Exists { .. })), "{taken:?}");
-    assert_eq!(storage.user_list(&manage).await.expect("users"), [a_b, ab, z.clone()]);
+    assert_eq!(storage.user_list(&manage.read_account()).await.expect("users"), [a_b, ab, z.clone()]);
     assert_eq!(storage.user_list(&scope(&b)).await.expect("users"), []);
     assert_eq!(storage.user_find_by_email(&OPERATOR, &z.email).await.expect("found"), Some(z));
 }
@@ -42,13 +42,13 @@ pub async fn a_plan_change_is_seen_and_audited(storage: Arc<dyn Storage>) {
     let found = storage.account_find_by_name(&OPERATOR, &changed.name).await.expect("found");
     assert_eq!(found.map(|account| account.plan), Some(Plan::Enterprise));
     assert_eq!(storage.account_find(&OPERATOR, changed.id).await.expect("found"), Some(account));
-    let audit = storage.audit_list(&manage, 10).await.expect("audit");
+    let audit = storage.audit_list(&manage.read_account(), 10).await.expect("audit");
     assert_eq!((audit[0].at, audit[0].actor.as_str()), (later, "system:conformance"));
     assert_eq!(
         audit.iter().map(|entry| entry.action.as_str()).collect::<Vec<_>>(),
         ["account.set_plan", "account.create"]
     );
-    assert_eq!(storage.audit_list(&manage, 1).await.expect("audit"), audit[..1]);
+    assert_eq!(storage.audit_list(&manage.read_account(), 1).await.expect("audit"), audit[..1]);
     let other = storage.audit_list(&scope(&other), 10).await.expect("audit");
     assert!(other.iter().all(|entry| entry.action != "account.set_plan"), "{other:?}");
 }
@@ -61,6 +61,6 @@ pub async fn missing_is_none(storage: Arc<dyn Storage>) {
     assert_eq!(storage.account_find(&OPERATOR, AccountId(4_711)).await.expect("no error"), None);
     let address = "x@example.com".parse().expect("an address");
     assert_eq!(storage.user_find_by_email(&OPERATOR, &address).await.expect("no error"), None);
-    assert_eq!(storage.audit_list(&nobody, 10).await.expect("no error"), []);
+    assert_eq!(storage.audit_list(&nobody.read_account(), 10).await.expect("no error"), []);
     assert_eq!(storage.account_list(&OPERATOR).await.expect("no error"), []);
 }

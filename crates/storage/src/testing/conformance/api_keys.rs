@@ -61,7 +61,7 @@ pub async fn twenty_live_keys_are_the_bound(storage: Arc<dyn Storage>) {
     let refused = storage.api_key_create(&manage, &key("one too many"), NOVEMBER.plus_seconds(99)).await;
     assert!(matches!(refused, Err(StorageError::TooMany { .. })), "{refused:?}");
     storage.api_key_create(&manage, &key("after expiry"), NOVEMBER.plus_seconds(100)).await.expect("there is room");
-    let list = storage.api_key_list(&manage).await.expect("keys");
+    let list = storage.api_key_list(&manage.read_account()).await.expect("keys");
     assert_eq!((list.len(), list[0].name.as_str()), (22, "after expiry"));
     assert!(list.is_sorted_by_key(|key| (std::cmp::Reverse(key.created_at), std::cmp::Reverse(key.id))));
 }
@@ -79,7 +79,7 @@ pub async fn a_rolled_key_shares_its_window_and_ends(storage: Arc<dyn Storage>) 
         storage.api_key_roll(&manage, old.id, &successor, ends_at, NOVEMBER).await.expect("rolled").expect("live");
     assert_eq!((new.window_id, new.name.as_str(), new.expires_at), (old.window_id, "successor", None));
     assert_ne!(new.id, old.id);
-    let list = storage.api_key_list(&manage).await.expect("keys");
+    let list = storage.api_key_list(&manage.read_account()).await.expect("keys");
     let old = list.iter().find(|key| key.id == old.id).expect("listed");
     assert_eq!((old.expires_at, old.state(ends_at)), (Some(ends_at), ApiKeyState::Expired { at: ends_at }));
     assert!(storage.api_key_find_by_hash(&successor.hash).await.expect("looked up").is_some());
@@ -87,7 +87,7 @@ pub async fn a_rolled_key_shares_its_window_and_ends(storage: Arc<dyn Storage>) 
     let (sooner, later) = (NOVEMBER.plus_seconds(10), NOVEMBER.plus_seconds(20));
     let short = storage.api_key_create(&manage, &new_key("short", Some(sooner)), NOVEMBER).await.expect("a key");
     storage.api_key_roll(&manage, short.id, &new_key("x", None), later, NOVEMBER).await.expect("rolled").expect("live");
-    let list = storage.api_key_list(&manage).await.expect("keys");
+    let list = storage.api_key_list(&manage.read_account()).await.expect("keys");
     assert_eq!(list.iter().find(|key| key.id == short.id).and_then(|key| key.expires_at), Some(sooner));
 }
 
@@ -102,7 +102,7 @@ pub async fn a_roll_with_overlap_counts_against_the_bound_on_live_keys(storage: 
     let tomorrow = NOVEMBER.plus_seconds(86_400);
     let overlapping = storage.api_key_roll(&manage, key.id, &new_key("x", None), tomorrow, NOVEMBER).await;
     assert!(matches!(overlapping, Err(StorageError::TooMany { .. })), "{overlapping:?}");
-    let list = storage.api_key_list(&manage).await.expect("keys");
+    let list = storage.api_key_list(&manage.read_account()).await.expect("keys");
     assert_eq!(list.iter().find(|listed| listed.id == key.id).and_then(|listed| listed.expires_at), None);
     let at_once = storage.api_key_roll(&manage, key.id, &new_key("x", None), NOVEMBER, NOVEMBER).await;
     assert!(at_once.expect("rolled").is_some());
@@ -121,7 +121,7 @@ pub async fn a_dead_key_is_not_rolled(storage: Arc<dyn Storage>) {
         let rolled = storage.api_key_roll(&manage, dead, &new_key("x", None), now, now).await.expect("no error");
         assert_eq!(rolled, None);
     }
-    assert_eq!(storage.api_key_list(&manage).await.expect("keys").len(), 2);
+    assert_eq!(storage.api_key_list(&manage.read_account()).await.expect("keys").len(), 2);
 }
 
 /// The second revocation answers with the first one's time.
@@ -143,7 +143,7 @@ pub async fn a_foreign_key_is_none(storage: Arc<dyn Storage>) {
     assert_eq!(storage.api_key_revoke(&foreign, key.id, NOVEMBER).await.expect("no error"), None);
     let rolled = storage.api_key_roll(&foreign, key.id, &new_key("x", None), NOVEMBER, NOVEMBER).await;
     assert_eq!(rolled.expect("no error"), None);
-    assert_eq!(storage.api_key_list(&foreign).await.expect("keys"), []);
+    assert_eq!(storage.api_key_list(&foreign.read_account()).await.expect("keys"), []);
     let found = storage.api_key_find_by_hash(&hash.hash).await.expect("looked up").expect("there");
     assert_eq!(found.key, key);
 }
@@ -159,7 +159,7 @@ pub async fn what_is_done_to_keys_is_audited(storage: Arc<dyn Storage>) {
     for later in [2, 3] {
         storage.api_key_revoke(&manage, new.id, at(later)).await.expect("revoked");
     }
-    let mut audit = storage.audit_list(&manage, 10).await.expect("audit");
+    let mut audit = storage.audit_list(&manage.read_account(), 10).await.expect("audit");
     // The account itself was made at the same moment as its first key.
     audit.retain(|entry| entry.action != "account.create");
     let told: Vec<_> = audit.iter().map(|entry| (entry.at, entry.action.as_str(), entry.object.clone())).collect();

@@ -10,6 +10,7 @@ pub mod fleet;
 pub mod maintenance;
 pub mod measured;
 pub mod metrics;
+pub mod people;
 pub mod sessions;
 pub mod setup;
 pub mod traceroutes;
@@ -55,6 +56,8 @@ macro_rules! conformance_tests {
                 the_disabled_have_no_sessions, what_is_done_to_people_is_audited;
             setup: of_many_at_once_one_becomes_the_first_owner,
                 only_the_last_token_and_only_in_its_time_makes_the_owner;
+            people: a_role_is_changed_in_the_own_account, owners_are_changed_by_owners_only,
+                one_owner_who_can_sign_in_stays;
             api_keys: a_key_is_found_by_its_hash_only, twenty_live_keys_are_the_bound,
                 a_rolled_key_shares_its_window_and_ends,
                 a_roll_with_overlap_counts_against_the_bound_on_live_keys, a_dead_key_is_not_rolled, revoking_twice_keeps_the_first_time,

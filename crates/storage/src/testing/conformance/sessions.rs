@@ -171,7 +171,7 @@ pub async fn what_is_done_to_people_is_audited(storage: Arc<dyn Storage>) {
     storage.user_set_disabled(&manage, ada.id, true, at(4)).await.expect("disabled");
     storage.user_set_disabled(&manage, ada.id, false, at(5)).await.expect("enabled");
     storage.user_change_password(&scope(&owner), ada.id, &hash, at(6)).await.expect("changed");
-    let audit = storage.audit_list(&manage, 6).await.expect("audit");
+    let audit = storage.audit_list(&manage.read_account(), 6).await.expect("audit");
     let (user, session) = (format!("user:{}", ada.id), format!("session:{}", session.id));
     let lines: Vec<_> =
         audit.iter().rev().map(|line| (line.actor.as_str(), line.action.as_str(), line.object.as_str())).collect();

@@ -50,8 +50,13 @@ pub async fn of_many_at_once_one_becomes_the_first_owner(storage: Arc<dyn Storag
     assert!(!storage.setup_is_open(&OPERATOR).await.expect("looked up"));
     assert!(!storage.setup_offer(&OPERATOR, &token_hash(), NOVEMBER.plus_seconds(60)).await.expect("looked up"));
     let scope: Scope<ManageAccount> = Scope::system(account.id, "conformance");
-    let actions: Vec<_> =
-        storage.audit_list(&scope, 10).await.expect("listed").into_iter().map(|entry| entry.action).collect();
+    let actions: Vec<_> = storage
+        .audit_list(&scope.read_account(), 10)
+        .await
+        .expect("listed")
+        .into_iter()
+        .map(|entry| entry.action)
+        .collect();
     assert_eq!(actions.len(), 2);
     assert!(actions.contains(&"account.create".to_owned()) && actions.contains(&"user.create".to_owned()));
 }
