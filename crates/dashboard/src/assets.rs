@@ -42,6 +42,8 @@ assets! {
     "logo.svg": PICTURE from "logo.svg",
     "overview.js": SCRIPT from "overview.js",
     "speedtests.js": SCRIPT from "speedtests.js",
+    "settings.css": STYLE from "settings.css",
+    "settings.js": SCRIPT from "settings.js",
     "theme.js": SCRIPT from "theme.js",
     "uplot.css": STYLE from "vendor/uplot/uPlot.min.css",
     "uplot.js": SCRIPT from "vendor/uplot/uPlot.iife.min.js",

@@ -13,6 +13,7 @@ mod overview;
 mod page;
 mod range;
 mod records;
+mod settings;
 mod speedtests;
 mod traceroutes;
 

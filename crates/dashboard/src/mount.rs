@@ -1,10 +1,10 @@
 use actix_web::dev::HttpServiceFactory;
 use actix_web::http::header;
-use actix_web::{HttpResponse, get, web};
+use actix_web::{HttpResponse, get, guard, web};
 use astranetmon_http::{ApiError, ApiState, Pages, open_scope, signed_in_scope};
 
 use crate::error_page::failure;
-use crate::{agent, assets, overview, speedtests, traceroutes};
+use crate::{agent, assets, overview, settings, speedtests, traceroutes};
 
 /// What the pages of one process share.
 pub struct DashboardState {
@@ -15,7 +15,9 @@ pub struct DashboardState {
 /// Mounts the dashboard under `/dashboard`, and a redirect to it at `/`.
 pub fn dashboard(state: web::Data<DashboardState>) -> impl FnOnce(&mut web::ServiceConfig) {
     move |services| {
-        services.service(root).service(under_dashboard(&state));
+        // A scope of that path alone, so that the redirect has the headers and the line in the log that every answer has.
+        let root = web::scope("").guard(guard::fn_guard(|context| context.head().uri.path() == "/")).service(root);
+        services.service(open_scope(state.api.clone(), PAGES, root)).service(under_dashboard(&state));
     }
 }
 
@@ -26,6 +28,8 @@ fn under_dashboard(state: &web::Data<DashboardState>) -> impl HttpServiceFactory
     web::scope("/dashboard")
         .app_data(state.clone())
         .service(open_scope(api.clone(), PAGES, web::scope("/assets").configure(assets::configure)))
+        .service(open_scope(api.clone(), PAGES, web::scope("/sign-in").configure(settings::configure_sign_in)))
+        .service(open_scope(api.clone(), PAGES, web::scope("/set-up").configure(settings::configure_set_up)))
         .service(signed_in_scope(api.clone(), PAGES, web::scope("").configure(pages)))
 }
 
@@ -36,6 +40,7 @@ fn pages(services: &mut web::ServiceConfig) {
         .configure(agent::configure)
         .configure(speedtests::configure)
         .configure(traceroutes::configure)
+        .configure(settings::configure)
         .default_service(web::to(not_found));
 }
 

@@ -1,0 +1,151 @@
+// The settings, sign-in and set-up pages. Markup asks by attributes, on top of those of app.js:
+//
+//   <input data-same-as="id">           must say the same as the input of that id; is not sent, having no name.
+//   <option data-reveals="id">          shows the field of that id while chosen; its inputs are sent only then.
+//   <input data-filter="id">            keeps the rows of the table of that id that contain the text.
+//   <dialog data-reload>                loads the page again once closed: it shows what is shown once.
+"use strict";
+
+(() => {
+  const byId = (id) => document.getElementById(id);
+
+  // On a phone the settings' navigation is one line that scrolls: begin where the reader is.
+  const subnav = document.querySelector(".subnav");
+  const current = subnav?.querySelector("[aria-current]");
+  if (current) subnav.scrollLeft = current.offsetLeft - (subnav.clientWidth - current.offsetWidth) / 2;
+
+  /* Forms */
+
+  for (const again of document.querySelectorAll("[data-same-as]")) {
+    const first = byId(again.dataset.sameAs);
+    const compare = () => again.setCustomValidity(again.value === first.value ? "" : "The two passwords differ.");
+    again.addEventListener("input", compare);
+    first.addEventListener("input", compare);
+  }
+
+  for (const select of document.querySelectorAll("select")) {
+    const revealing = [...select.options].filter((option) => option.dataset.reveals);
+    if (revealing.length === 0) continue;
+    const reveal = () => {
+      const shown = select.selectedOptions[0]?.dataset.reveals?.split(" ") ?? [];
+      for (const id of new Set(revealing.flatMap((option) => option.dataset.reveals.split(" ")))) {
+        const field = byId(id);
+        field.hidden = !shown.includes(id);
+        for (const input of field.querySelectorAll("input, select, textarea")) input.disabled = field.hidden;
+      }
+    };
+    select.addEventListener("change", reveal);
+    select.form?.addEventListener("reset", () => setTimeout(reveal));
+    reveal();
+  }
+
+  for (const filter of document.querySelectorAll("[data-filter]")) {
+    const table = byId(filter.dataset.filter);
+    const rows = [...table.tBodies[0].rows].map((row) => [row, row.textContent.toLowerCase()]);
+    const count = byId(`${table.id}-count`);
+    const none = byId(`${table.id}-none`);
+    const apply = () => {
+      const words = filter.value.toLowerCase().split(/\s+/).filter(Boolean);
+      let shown = 0;
+      for (const [row, text] of rows) {
+        row.hidden = !words.every((word) => text.includes(word));
+        if (!row.hidden) shown += 1;
+      }
+      count.textContent = words.length ? `${shown} of ${rows.length}` : "";
+      none.hidden = shown > 0;
+    };
+    filter.addEventListener("input", apply);
+    apply();
+  }
+
+  for (const dialog of document.querySelectorAll("dialog[data-reload]")) {
+    dialog.addEventListener("close", () => location.reload());
+  }
+
+  /* What is shown once */
+
+  const show = (id, from) => {
+    from.closest("dialog")?.close();
+    byId(id).showModal();
+  };
+
+  astra.then.keyMade = (answer, form) => {
+    const dialog = byId("key-shown");
+    const origin = dialog.dataset.origin || location.origin;
+    byId("key-text").textContent = answer.key;
+    byId("key-curl").textContent = `curl -H "Authorization: Bearer ${answer.key}" "${origin}${answer.try}"`;
+    show("key-shown", form);
+  };
+
+  astra.then.passwordMade = (answer, form) => {
+    if (!answer.password) return location.reload();
+    byId("password-owner").textContent = answer.user.email;
+    byId("password-text").textContent = answer.password;
+    show("password-shown", form);
+  };
+
+  astra.then.passwordChanged = (answer, form) => {
+    // The session is another one now, and its token too.
+    document.querySelector('meta[name="csrf-token"]').content = answer.csrf_token;
+    form.reset();
+    form.querySelector("[role=status]").textContent = "Your password is changed.";
+  };
+
+  /* Alerts */
+
+  // One dialog makes a rule and changes any.
+  for (const button of document.querySelectorAll("[data-fill]")) {
+    button.addEventListener("click", () => {
+      const form = byId(button.dataset.fill);
+      const dialog = form.closest("dialog");
+      form.reset();
+      form.dataset.send = button.dataset.fillSend;
+      dialog.querySelector("h2").textContent = button.dataset.fillTitle;
+      const values = button.dataset.fillValues ? JSON.parse(button.dataset.fillValues) : null;
+      for (const input of values ? form.elements : []) {
+        if (!(input.name in values)) continue;
+        const value = values[input.name];
+        if (input.type === "checkbox") input.checked = Array.isArray(value) ? value.includes(input.value) : value;
+        else if (value !== null || input.matches("#rule-agent")) input.value = value ?? "";
+      }
+      for (const select of form.querySelectorAll("select")) select.dispatchEvent(new Event("change"));
+      dialog.showModal();
+    });
+  }
+
+  for (const select of document.querySelectorAll("[data-unit-of]")) {
+    const unit = byId(select.dataset.unitOf);
+    const say = () => { unit.textContent = select.selectedOptions[0]?.dataset.unit ? `, ${select.selectedOptions[0].dataset.unit}` : ""; };
+    select.addEventListener("change", say);
+    say();
+  }
+
+  astra.then.channelMade = (answer, form) => {
+    if (!answer.secret) return location.reload();
+    byId("channel-secret").textContent = answer.secret;
+    show("channel-shown", form);
+  };
+
+  astra.then.channelTested = (answer) => {
+    const told = byId("channel-test");
+    told.hidden = false;
+    told.textContent = answer.sentence;
+    told.classList.toggle("bad", !answer.delivered);
+  };
+
+  /* Getting in */
+
+  // The token comes behind # or ?, and leaves the address bar and the history: only # is never sent to a server.
+  const token = byId("token");
+  if (token) {
+    const fragment = location.hash.slice(1);
+    const named = new URLSearchParams(fragment).get("token") ?? new URLSearchParams(location.search).get("token");
+    const given = named || fragment;
+    if (given) {
+      token.value = given;
+      byId("token-field").hidden = true;
+      history.replaceState(null, "", location.pathname);
+      byId("account").focus();
+    }
+  }
+})();
