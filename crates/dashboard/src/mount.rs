@@ -16,8 +16,8 @@ pub struct DashboardState {
 pub fn dashboard(state: web::Data<DashboardState>) -> impl FnOnce(&mut web::ServiceConfig) {
     move |services| {
         // A scope of that path alone, so that the redirect has the headers and the line in the log that every answer has.
-        let root = web::scope("").guard(guard::fn_guard(|context| context.head().uri.path() == "/")).service(root);
-        services.service(open_scope(state.api.clone(), PAGES, root)).service(under_dashboard(&state));
+        let start = web::scope("").guard(guard::fn_guard(|context| context.head().uri.path() == "/")).service(root);
+        services.service(open_scope(state.api.clone(), PAGES, start)).service(under_dashboard(&state));
     }
 }
 
