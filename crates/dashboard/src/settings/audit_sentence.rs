@@ -30,6 +30,7 @@ impl Names {
         match entry.actor.split_once(':') {
             Some(("system", "command line")) => "Operator, at the command line".to_owned(),
             Some(("system", reason)) => format!("Server ({reason})"),
+            Some(("address", address)) => format!("Somebody at {address}"),
             Some(("key", _)) => format!("API key {}", self.of(&entry.actor)),
             _ => self.of(&entry.actor),
         }
@@ -53,6 +54,7 @@ impl Names {
             "user.disable" => format!("disabled {name}"),
             "user.enable" => format!("enabled {name} again"),
             "session.create" => "signed in".to_owned(),
+            "session.refuse" => format!("tried to sign in as {name} and was refused"),
             "session.end" => "ended a session".to_owned(),
             "api_key.create" => format!("made the API key {name}"),
             "api_key.revoke" => format!("revoked the API key {name}"),
@@ -126,6 +128,12 @@ mod tests {
             ("user:3", "user.set_password", "user:3", "ada@example.com changed their own password"),
             ("user:9", "user.set_password", "user:3", "user 9 gave ada@example.com a new password"),
             ("user:3", "session.create", "session:1", "ada@example.com signed in"),
+            (
+                "address:192.0.2.1",
+                "session.refuse",
+                "user:3",
+                "Somebody at 192.0.2.1 tried to sign in as ada@example.com and was refused",
+            ),
             ("user:3", "api_key.create", "key:7", "ada@example.com made the API key “grafana” (astra_a1B2…)"),
             (
                 "user:3",

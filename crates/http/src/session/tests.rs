@@ -422,7 +422,7 @@ async fn whatever_is_wrong_at_sign_in_the_answer_is_the_same() {
     assert!(answers.iter().all(|answer| answer == &answers[0]), "{answers:#?}");
     let refused = loop {
         // Written beside the answers.
-        let audit = desk.storage.audit_list(&scope, 20).await.expect("listed");
+        let audit = desk.storage.audit_list(&scope.read_account(), 20).await.expect("listed");
         let refused: Vec<_> = audit.into_iter().filter(|entry| entry.action == "session.refuse").collect();
         if refused.len() >= 4 {
             break refused;
