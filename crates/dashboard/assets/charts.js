@@ -130,7 +130,7 @@ const astraCharts = (() => {
           fill: bars ? () => translucent(colour, 0.45) : area ? () => translucent(colour, 0.1) : undefined,
           paths: bars ? uPlot.paths.bars({ size: [1, 12], gap: 1 }) : undefined,
           points: points ? { show: true, size: 5, fill: stroke } : { show: this.showsPoint, size: 4, fill: stroke },
-          spanGaps: Boolean(points), unit,
+          unit,
         });
         if (band) {
           const low = series.length;

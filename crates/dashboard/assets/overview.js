@@ -13,7 +13,6 @@
   /** Columns whose largest value is of most interest. */
   const LARGEST_FIRST = new Set(["cpu", "memory", "disk", "network", "speedtest", "route", "seen"]);
   const STATUS_ORDER = { offline: 0, pending: 1, online: 2, disabled: 3 };
-  const collator = new Intl.Collator(undefined, { numeric: true, sensitivity: "base" });
 
   /** By agent id: the row's element, its data once they have come, and the text that a search looks at. */
   const rows = new Map();
@@ -44,7 +43,8 @@
 
   const sortValue = {
     status: (row) => STATUS_ORDER[row.status],
-    name: (row) => row.name,
+    // The server's own order, so that nothing moves when the first data come.
+    name: (row) => row.position,
     cpu: (row) => row.cpu.percent,
     memory: (row) => row.memory.percent,
     disk: (row) => row.disk.percent,
@@ -63,10 +63,9 @@
       if (left === null || right === null) {
         if (left !== right) return left === null ? 1 : -1;
       } else {
-        const order = typeof left === "string" ? collator.compare(left, right) : left - right;
-        if (order) return sign * order;
+        if (left !== right) return sign * (left - right);
       }
-      return collator.compare(a.data.name, b.data.name) || (a.data.id < b.data.id ? -1 : 1);
+      return a.data.position - b.data.position;
     });
   };
 
@@ -207,7 +206,8 @@
       if (tile) setText(tile, String(value));
     }
     const gone = new Set(rows.keys());
-    for (const data of fleet.rows) {
+    for (const [position, data] of fleet.rows.entries()) {
+      data.position = position;
       gone.delete(data.id);
       let row = rows.get(data.id);
       if (!row) {

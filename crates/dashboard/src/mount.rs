@@ -15,13 +15,17 @@ pub struct DashboardState {
 /// Mounts the dashboard under `/dashboard`, and a redirect to it at `/`.
 pub fn dashboard(state: web::Data<DashboardState>) -> impl FnOnce(&mut web::ServiceConfig) {
     move |services| {
-        // A scope of that path alone, so that the redirect has the headers and the line in the log that every answer has.
-        let start = web::scope("").guard(guard::fn_guard(|context| context.head().uri.path() == "/")).service(root);
-        services.service(open_scope(state.api.clone(), PAGES, start)).service(under_dashboard(&state));
+        services.service(at_root(&state)).service(under_dashboard(&state));
     }
 }
 
 const PAGES: Pages = Pages { sign_in: "/dashboard/sign-in", failure };
+
+/// A scope of `/` alone, so that the redirect has the headers and the line in the log that every answer has.
+fn at_root(state: &web::Data<DashboardState>) -> impl HttpServiceFactory + 'static {
+    let only_root = guard::fn_guard(|context| context.head().uri.path() == "/");
+    open_scope(state.api.clone(), PAGES, web::scope("").guard(only_root).service(root))
+}
 
 fn under_dashboard(state: &web::Data<DashboardState>) -> impl HttpServiceFactory + 'static {
     let api = &state.api;
@@ -36,6 +40,7 @@ fn under_dashboard(state: &web::Data<DashboardState>) -> impl HttpServiceFactory
 /// What needs a session.
 fn pages(services: &mut web::ServiceConfig) {
     services
+        .service(root)
         .configure(overview::configure)
         .configure(agent::configure)
         .configure(speedtests::configure)
@@ -48,6 +53,7 @@ async fn not_found() -> Result<HttpResponse, ApiError> {
     Err(ApiError::NotFound)
 }
 
+/// Also under `/dashboard`, for those who end the address with a slash.
 #[get("/")]
 async fn root() -> HttpResponse {
     HttpResponse::SeeOther().insert_header((header::LOCATION, "/dashboard")).finish()

@@ -52,6 +52,17 @@ async fn every_page_is_there_for_who_has_signed_in_and_leads_others_to_sign_in()
 }
 
 #[actix_web::test]
+async fn other_ways_to_the_overview_lead_there() {
+    let site = Site::new().await;
+    for (path, cookie) in [("/", None), ("/?x=1", None), ("/dashboard/", Some(site.own.cookie.as_str()))] {
+        let answer = site.get(path, PAGE, cookie).await;
+        assert_eq!((answer.status, answer.header("location")), (StatusCode::SEE_OTHER, "/dashboard"), "{path}");
+        assert_eq!(answer.header("x-content-type-options"), "nosniff", "{path}");
+    }
+    assert_eq!(site.get("/other", PAGE, None).await.status, StatusCode::NOT_FOUND);
+}
+
+#[actix_web::test]
 async fn data_is_for_who_has_signed_in() {
     let site = filled().await;
     for path in ["/dashboard/data/fleet", "/dashboard/data/agents/a/metrics", "/dashboard/data/agents/a/speedtests"] {
