@@ -23,6 +23,9 @@ export async function launch() {
     });
 }
 
+/** Every answer that a watched page has got: `{ method, url, status, body }`; bodies of text alone. */
+export const answers = [];
+
 /**
  * A page in a browser context of its own. `faults` collects console errors and warnings, uncaught exceptions, failed
  * requests and requests to any other origin than `origin`.
@@ -48,6 +51,14 @@ export async function watchedPage(browser, origin, options = {}) {
         if (["error", "warning"].includes(message.type())) faults.push(`console ${message.type()}: ${message.text()}`);
     });
     context.on("weberror", (error) => faults.push(`uncaught: ${error.error()}`));
+    context.on("response", async (response) => {
+        const type = response.headers()["content-type"] ?? "";
+        if (!/text|json|javascript/.test(type)) return;
+        const request = response.request();
+        // A body is gone once its page is.
+        const body = await response.text().catch(() => "");
+        answers.push({ method: request.method(), url: response.url(), status: response.status(), body });
+    });
     const page = await context.newPage();
     return { context, page, faults };
 }

@@ -2,7 +2,7 @@
 
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { cpSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import net from "node:net";
 import os from "node:os";
 import path from "node:path";
@@ -18,13 +18,6 @@ export function newFolder(name) {
     const made = path.join(folder, `${folders}-${name}`);
     mkdirSync(made, { mode: 0o700 });
     return made;
-}
-
-/** A copy of a folder in which nothing runs. */
-export function copyOf(original, name) {
-    const copy = newFolder(name);
-    cpSync(original, copy, { recursive: true });
-    return copy;
 }
 
 /** A port that nobody listens on now. */

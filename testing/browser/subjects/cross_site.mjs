@@ -1,0 +1,164 @@
+// Other origins with a signed-in browser change nothing and read nothing.
+
+import assert from "node:assert/strict";
+import path from "node:path";
+import { foreignOrigins, includeEveryWay, postForms, sendEveryWay } from "../origins.mjs";
+import { command } from "../program.mjs";
+import { fetchWithCookie, sessionCookie, signedIn } from "../visitor.mjs";
+
+const READS = [
+    "/dashboard",
+    "/dashboard/agents/agent-0003",
+    "/dashboard/settings/alerts",
+    "/dashboard/data/fleet",
+    "/api/v1/agents",
+    "/api/v1/metrics?limit=5",
+    "/auth/v1/session",
+];
+const KEY = { name: "made elsewhere", permissions: ["read:agents"], expires_at: null };
+
+export default async function crossSite({ it, browser, servers }) {
+    const service = await servers.service();
+    const foreign = await foreignOrigins();
+    const { context, page } = await signedIn(browser, service, service.owner);
+    const cookie = await sessionCookie(context);
+    const email = `eve@${service.name}.example`;
+    const changes = [
+        ["POST", "/dashboard/settings/alerts/keys", KEY],
+        ["POST", "/dashboard/settings/people", { email, role: "owner", password: "a person made elsewhere" }],
+        ["POST", "/auth/v1/session", { email: service.viewer.email, password: service.viewer.password }],
+        ["DELETE", "/auth/v1/session"],
+        ["PUT", "/dashboard/settings/alerts/keys/1", KEY],
+        ["POST", "/api/v1/agents", {}],
+    ];
+    const attacks = changes.map(([method, address, json]) => ({ url: service.url + address, method, json }));
+    const before = await state(service, cookie);
+
+    for (const place of foreign.places) {
+        const unchanged = async () => {
+            assert.deepEqual(await state(service, cookie), before, "keys, people and sessions");
+            assert.equal((await sessionCookie(context)).value, cookie.value, "the browser's session");
+        };
+        await it(`${place.name} reads nothing with the browser's session`, async () => {
+            await arrive(page, place);
+            const urls = READS.map((address) => service.url + address);
+            const read = await page.evaluate(inParallel(sendEveryWay), urls.map((url) => ({ url, method: "GET" })));
+            const included = await page.evaluate(inParallel(includeEveryWay), urls.map((url) => ({ url })));
+            assert.deepEqual([...read.flat(), ...included.flat()], []);
+            for (const frame of page.frames().slice(1)) {
+                assert.doesNotMatch(await frame.content().catch(() => ""), /AstraNetmon|agent-0003/, frame.url());
+            }
+            await unchanged();
+        });
+        await it(`${place.name} changes nothing by fetch, beacon or pre-flight`, async () => {
+            await arrive(page, place);
+            const length = service.said.length;
+            const read = await page.evaluate(inParallel(sendEveryWay), attacks);
+            assert.deepEqual(read.flat(), []);
+            await unchanged();
+            return refusals(service, length);
+        });
+        await it(`${place.name} changes nothing by forms of any encoding`, async () => {
+            await arrive(page, place);
+            const length = service.said.length;
+            const posts = attacks.filter(({ method }) => method === "POST");
+            const read = await page.evaluate(inParallel(postForms), posts);
+            assert.deepEqual(read.flat(), []);
+            // And once as a page of its own, which brings a cookie that is Lax where a frame would not.
+            await page.evaluate(({ url, json }) => {
+                const form = Object.assign(document.createElement("form"), { action: url, method: "POST" });
+                for (const [name, value] of Object.entries(json)) {
+                    form.append(Object.assign(document.createElement("input"), { name, value: String(value) }));
+                }
+                document.body.append(form);
+                form.submit();
+            }, posts[0]);
+            await page.waitForURL(posts[0].url);
+            await unchanged();
+            return refusals(service, length);
+        });
+    }
+
+    await it("no pre-flight is granted, to no origin", async () => {
+        for (const address of [...READS, "/dashboard/settings/alerts/keys"]) {
+            for (const { origin } of foreign.places) {
+                const answer = await fetchWithCookie(service, address, cookie, {
+                    method: "OPTIONS",
+                    headers: {
+                        origin,
+                        "access-control-request-method": "POST",
+                        "access-control-request-headers": "content-type, x-astra-csrf",
+                    },
+                });
+                const granted = [...answer.headers.keys()].filter((name) => name.startsWith("access-control-allow"));
+                assert.deepEqual(granted, [], `${origin} ${address}`);
+            }
+        }
+    });
+
+    await it("without the token, with another one, or as another type, a change of the same origin is refused too", async () => {
+        await page.goto(`${service.url}/dashboard`);
+        const statuses = await page.evaluate(
+            async ({ address, body }) => {
+                const token = document.querySelector('meta[name="csrf-token"]').content;
+                const json = "application/json";
+                const tried = [
+                    { "content-type": json },
+                    { "content-type": json, "x-astra-csrf": [...token].reverse().join("") },
+                    { "content-type": "text/plain", "x-astra-csrf": token },
+                    { "content-type": "application/x-www-form-urlencoded", "x-astra-csrf": token },
+                ];
+                const sent = tried.map((headers) => fetch(address, { method: "POST", headers, body }));
+                return (await Promise.all(sent)).map(({ status }) => status);
+            },
+            { address: "/dashboard/settings/alerts/keys", body: JSON.stringify(KEY) },
+        );
+        assert.ok(statuses.every((status) => [400, 403, 415].includes(status)), statuses.join(", "));
+        assert.deepEqual(await state(service, cookie), before);
+        return statuses.join(", ");
+    });
+
+    await it("a link from another site opens the dashboard, and says nothing to the page it was on", async () => {
+        const { url } = foreign.places[1];
+        await page.goto(url);
+        await page.evaluate((address) => {
+            document.body.append(Object.assign(document.createElement("a"), { href: address, textContent: "look" }));
+        }, `${service.url}/dashboard`);
+        await page.getByText("look").click();
+        await page.waitForURL(`${service.url}/dashboard`);
+        await page.getByRole("heading", { name: "Overview" }).waitFor();
+    });
+
+    foreign.close();
+}
+
+/** Opens the foreign page and makes sure that it is what it is meant to be. */
+async function arrive(page, place) {
+    await page.goto(place.url);
+    assert.equal(await page.evaluate(() => self.origin), place.origin);
+}
+
+/** `attempt` as a function of a list, to be run in a page. */
+function inParallel(attempt) {
+    return `(list) => Promise.all(list.map(${attempt}))`;
+}
+
+/** What an attack may want to change. */
+async function state(service, cookie) {
+    const settings = { database_url: `sqlite://${path.join(service.data, "astranetmon.sqlite3")}` };
+    const list = async (what) => JSON.parse(await command([what, "list", "--account", "large-fleet", "--format", "json"], settings));
+    const keys = (await list("key")).keys.map(({ last_used_at: _, ...key }) => key);
+    const sessions = await (await fetchWithCookie(service, "/dashboard/settings/sessions", cookie)).text();
+    return { keys, people: (await list("user")).users, sessions: sessions.match(/<tr\b/g)?.length };
+}
+
+/** How the server answered what is not a GET, from its log. */
+function refusals(service, from) {
+    const counts = new Map();
+    for (const { message, method, status } of service.logLines(from)) {
+        if (message !== "request" || method === "GET") continue;
+        counts.set(`${method} ${status}`, (counts.get(`${method} ${status}`) ?? 0) + 1);
+        assert.ok(status >= 400, `${method} ${status}`);
+    }
+    return [...counts].map(([what, count]) => `${count} × ${what}`).join(", ");
+}
