@@ -17,6 +17,7 @@ export async function foreignOrigins() {
     });
     server.listen(0, "127.0.0.1");
     await once(server, "listening");
+    server.unref();
     const { port } = server.address();
     return {
         places: [

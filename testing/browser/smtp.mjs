@@ -14,6 +14,7 @@ export async function smtpSink() {
     });
     server.listen(0, "127.0.0.1");
     await once(server, "listening");
+    server.unref();
     return {
         messages,
         port: server.address().port,

@@ -19,6 +19,7 @@ export async function webhookReceiver(answers = []) {
     });
     server.listen(0, "127.0.0.1");
     await once(server, "listening");
+    server.unref();
     return {
         deliveries,
         url: `http://127.0.0.1:${server.address().port}/hook`,
