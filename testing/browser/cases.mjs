@@ -25,7 +25,7 @@ export class Cases {
         } catch (error) {
             this.failed += 1;
             console.log(`FAILED  ${sentence} (${Date.now() - start} ms)`);
-            console.log(indented(error?.stack ?? String(error)));
+            console.log(indented(told(error)));
             await this.onFailure(sentence).catch((reason) => console.log(indented(`no picture: ${reason}`)));
         }
     };
@@ -49,6 +49,11 @@ async function within(limit, body) {
     }
 }
 
+/** Fails with what was found, each once, if there is anything. */
+export function nothing(found) {
+    if (found.length > 0) throw new Error([...new Set(found)].join("\n"));
+}
+
 /** Asks `question` until its answer is truthy, and returns that; throws with `what` after `limit` milliseconds. */
 export async function eventually(what, question, limit = 5_000, pause = 25) {
     const end = Date.now() + limit;
@@ -61,6 +66,13 @@ export async function eventually(what, question, limit = 5_000, pause = 25) {
 }
 
 export const median = (numbers) => [...numbers].sort((left, right) => left - right)[Math.floor(numbers.length / 2)];
+
+/** What went wrong, and where in the subject. */
+function told(error) {
+    const message = String(error?.message ?? error).replace(/\x1b\[\d+m/g, "");
+    const place = /subjects\/[a-z_]+\.mjs:\d+/.exec(error?.stack ?? "")?.[0];
+    return place ? `${message.trimEnd()}\nat ${place}` : message;
+}
 
 function indented(text) {
     return text
