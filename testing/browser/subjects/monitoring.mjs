@@ -47,6 +47,26 @@ export default async function monitoring({ it, browser, servers }) {
         }
     });
 
+    await it("the overview renews itself: what an agent reports next stands in its row, without another page", async () => {
+        // The next answer, as if one agent had reported and another one had joined; its time comes at once.
+        await page.route("**/dashboard/data/fleet", async (route) => {
+            const answer = await route.fetch();
+            const fleet = await answer.json();
+            const changed = fleet.rows.find(({ id }) => id === "agent-124");
+            Object.assign(changed.cpu, { text: "93 %", percent: 93 });
+            fleet.rows.push({ ...changed, id: "agent-new", name: "just-joined" });
+            await route.fulfill({ response: answer, json: fleet });
+        });
+        await page.clock.install();
+        await page.goto(`${demo.url}/dashboard`);
+        await page.evaluate(() => (document.body.dataset.kept = "yes"));
+        await page.clock.runFor(30_000);
+        await page.locator('#fleet tr[data-id="agent-124"]').getByText("93 %").waitFor();
+        await page.locator('#fleet tr[data-id="agent-new"]').getByText("just-joined").waitFor();
+        assert.equal(await page.evaluate(() => document.body.dataset.kept), "yes", "the same page");
+        await page.unroute("**/dashboard/data/fleet");
+    });
+
     await it("an agent's page draws its charts over each range", async () => {
         const told = [];
         for (const range of ["1h", "24h", "7d", "30d"]) {

@@ -4,6 +4,7 @@ import assert from "node:assert/strict";
 import { once } from "node:events";
 import http from "node:http";
 import net from "node:net";
+import { seriousViolations } from "../accessibility.mjs";
 import { watchedPage } from "../chromium.mjs";
 import { foreignOrigins, includeEveryWay, postForms, sendEveryWay } from "../origins.mjs";
 import { bodyOf, smtpSink } from "../smtp.mjs";
@@ -38,6 +39,24 @@ export default async function receivers({ it, browser }) {
         assert.equal(sink.messages.length, 1);
         assert.deepEqual([sink.messages[0].from, sink.messages[0].to], ["a@example.net", ["b@example.net"]]);
         assert.equal(bodyOf(sink.messages[0].text), "café ok\n.");
+    });
+
+    await it("axe-core finds a fault in spite of a Content-Security-Policy", async () => {
+        const server = http.createServer((_, response) => {
+            const policy = "default-src 'none'; require-trusted-types-for 'script'";
+            response.writeHead(200, { "content-type": "text/html", "content-security-policy": policy });
+            response.end("<!doctype html><html lang=en><title>faulty</title><main><h1>Faulty</h1><button></button></main></html>");
+        });
+        server.listen(0, "127.0.0.1");
+        await once(server, "listening");
+        const { context, page } = await watchedPage(browser, `http://127.0.0.1:${server.address().port}`);
+        await page.goto(`http://127.0.0.1:${server.address().port}/`);
+        const found = await seriousViolations(page);
+        await context.close();
+        server.closeAllConnections();
+        server.close();
+        assert.equal(found.length, 1, found.join("\n"));
+        assert.match(found[0], /^critical: button-name/);
     });
 
     await it("the attacks read and change a server that takes no care", async () => {
