@@ -61,9 +61,9 @@ cases.onFailure = async (sentence) => {
     }
 };
 for (const name of subjects) {
-    const { default: subject } = await import(`./subjects/${name}.mjs`);
     cases.begin(name.replaceAll("_", " "));
     try {
+        const { default: subject } = await import(`./subjects/${name}.mjs`);
         await subject({ it: cases.it, browser, servers });
     } catch (error) {
         await cases.it(`${name} comes to its end`, () => Promise.reject(error));

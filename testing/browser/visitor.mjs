@@ -39,8 +39,10 @@ export async function settled(page) {
         () =>
             [...document.querySelectorAll("canvas")].every((canvas) => {
                 if (canvas.width === 0 || canvas.height === 0) return canvas.offsetParent === null;
-                const { data } = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);
-                return data.some((value) => value !== 0);
+                // Of a copy: a canvas that is read often is drawn otherwise, and warns of it.
+                const copy = new OffscreenCanvas(canvas.width, canvas.height).getContext("2d", { willReadFrequently: true });
+                copy.drawImage(canvas, 0, 0);
+                return copy.getImageData(0, 0, canvas.width, canvas.height).data.some((value) => value !== 0);
             }),
         null,
         { timeout: 5_000 },
@@ -53,7 +55,9 @@ export function drawnCharts(page) {
     return page.evaluate(() =>
         [...document.querySelectorAll("canvas")].map((canvas) => {
             const { width, height } = canvas;
-            const pixels = new Uint32Array(canvas.getContext("2d").getImageData(0, 0, width, height).data.buffer);
+            const copy = new OffscreenCanvas(width, height).getContext("2d", { willReadFrequently: true });
+            copy.drawImage(canvas, 0, 0);
+            const pixels = new Uint32Array(copy.getImageData(0, 0, width, height).data.buffer);
             const drawn = pixels.filter((pixel) => pixel >>> 24 > 0);
             return { width, height, drawn: drawn.length, colours: new Set(drawn).size };
         }),

@@ -66,10 +66,10 @@ export default async function receivers({ it, browser }) {
         await page.goto(`${careless.url}/`);
         await page.goto(foreign.places[0].url);
         const url = `${careless.url}/secret`;
-        const read = await page.evaluate(sendEveryWay, { url, method: "GET" });
-        const posted = await page.evaluate(sendEveryWay, { url, method: "POST", json: { name: "x" } });
-        await page.evaluate(postForms, { url, json: { name: "x" } });
-        const included = await page.evaluate(includeEveryWay, { url: `${careless.url}/script` });
+        const read = await page.evaluate(sendEveryWay, [{ url, method: "GET" }]);
+        const posted = await page.evaluate(sendEveryWay, [{ url, method: "POST", json: { name: "x" } }]);
+        await page.evaluate(postForms, [{ url, json: { name: "x" } }]);
+        const included = await page.evaluate(includeEveryWay, [{ url: `${careless.url}/script` }]);
         await context.close();
         careless.close();
         foreign.close();
