@@ -12,7 +12,11 @@ export async function seriousViolations(page) {
             worldName: "accessibility",
         });
         await evaluate(session, contextId, `${axeSource};0`);
-        const violations = await evaluate(session, contextId, "axe.run({ resultTypes: ['violations'] }).then((found) => found.violations)");
+        const violations = await evaluate(
+            session,
+            contextId,
+            "axe.run({ resultTypes: ['violations'] }).then((found) => found.violations)",
+        );
         return violations.filter(({ impact }) => ["serious", "critical"].includes(impact)).map(told);
     } finally {
         await session.detach();
@@ -20,7 +24,12 @@ export async function seriousViolations(page) {
 }
 
 async function evaluate(session, contextId, expression) {
-    const evaluated = await session.send("Runtime.evaluate", { contextId, expression, awaitPromise: true, returnByValue: true });
+    const evaluated = await session.send("Runtime.evaluate", {
+        contextId,
+        expression,
+        awaitPromise: true,
+        returnByValue: true,
+    });
     if (evaluated.exceptionDetails) {
         throw new Error(evaluated.exceptionDetails.exception?.description ?? evaluated.exceptionDetails.text);
     }
@@ -28,6 +37,8 @@ async function evaluate(session, contextId, expression) {
 }
 
 function told({ impact, id, help, nodes }) {
-    const where = nodes.slice(0, 4).map((node) => `${node.target.join(" ")} (${node.failureSummary?.split("\n").pop().trim()})`);
+    const where = nodes
+        .slice(0, 4)
+        .map((node) => `${node.target.join(" ")} (${node.failureSummary?.split("\n").pop().trim()})`);
     return `${impact}: ${id}, ${help}: ${where.join("; ")}${nodes.length > 4 ? `; ${nodes.length - 4} more` : ""}`;
 }

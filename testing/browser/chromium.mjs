@@ -48,7 +48,8 @@ export async function watchedPage(browser, origin, options = {}) {
         }
     });
     context.on("console", (message) => {
-        if (["error", "warning"].includes(message.type())) faults.push(`console ${message.type()}: ${message.text()}`);
+        if (["error", "warning"].includes(message.type()))
+            faults.push(`console ${message.type()}: ${message.text()}`);
     });
     context.on("weberror", (error) => faults.push(`uncaught: ${error.error()}`));
     context.on("response", async (response) => {

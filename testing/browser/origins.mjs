@@ -12,7 +12,8 @@ const BLANK = "<!doctype html><html lang=en><title>elsewhere</title><body></body
 export async function foreignOrigins() {
     const server = http.createServer((request, response) => {
         response.setHeader("content-type", "text/html; charset=utf-8");
-        if (request.url === "/null") response.setHeader("content-security-policy", "sandbox allow-scripts allow-forms allow-popups");
+        if (request.url === "/null")
+            response.setHeader("content-security-policy", "sandbox allow-scripts allow-forms allow-popups");
         response.end(BLANK);
     });
     server.listen(0, "127.0.0.1");
@@ -21,7 +22,11 @@ export async function foreignOrigins() {
     const { port } = server.address();
     return {
         places: [
-            { name: "another port of the same host", url: `http://127.0.0.1:${port}/`, origin: `http://127.0.0.1:${port}` },
+            {
+                name: "another port of the same host",
+                url: `http://127.0.0.1:${port}/`,
+                origin: `http://127.0.0.1:${port}`,
+            },
             { name: "another site", url: `http://localhost:${port}/`, origin: `http://localhost:${port}` },
             { name: "the null origin", url: `http://localhost:${port}/null`, origin: "null" },
             { name: "the null origin on the same host", url: `http://127.0.0.1:${port}/null`, origin: "null" },
@@ -55,13 +60,20 @@ export async function sendEveryWay(list) {
             const body = bodiless || ["GET", "HEAD"].includes(method) ? undefined : JSON.stringify(json ?? {});
             if (options.mode === "no-cors" && !["GET", "HEAD", "POST"].includes(method)) continue;
             try {
-                const answer = await fetch(url, { method, credentials: "include", redirect: "follow", body, ...options });
+                const answer = await fetch(url, {
+                    method,
+                    credentials: "include",
+                    redirect: "follow",
+                    body,
+                    ...options,
+                });
                 read(way, await answer.text());
             } catch {
                 // Refused by the browser: nothing was read.
             }
         }
-        if (method === "POST") navigator.sendBeacon(url, new Blob([JSON.stringify(json ?? {})], { type: "text/plain" }));
+        if (method === "POST")
+            navigator.sendBeacon(url, new Blob([JSON.stringify(json ?? {})], { type: "text/plain" }));
         return leaks;
     };
     return (await Promise.all(list.map(attempt))).flat();
@@ -100,7 +112,8 @@ export async function postForms(list) {
             await loaded;
             try {
                 const text = frame.contentDocument?.body?.textContent ?? "";
-                if (text && frame.contentWindow.location.href !== "about:blank") leaks.push(`form ${encoding}: ${text.length} bytes`);
+                if (text && frame.contentWindow.location.href !== "about:blank")
+                    leaks.push(`form ${encoding}: ${text.length} bytes`);
             } catch {
                 // Another origin's document.
             }

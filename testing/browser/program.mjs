@@ -83,7 +83,8 @@ class Running {
         for (;;) {
             const found = find(this);
             if (found) return found;
-            if ("status" in this) throw new Error(`${this.what} has ended (${this.status}):\n${this.said.slice(-2000)}`);
+            if ("status" in this)
+                throw new Error(`${this.what} has ended (${this.status}):\n${this.said.slice(-2000)}`);
             if (Date.now() > end) throw new Error(`${this.what} is not ready:\n${this.said.slice(-2000)}`);
             await new Promise((resolve) => setTimeout(resolve, 25));
         }

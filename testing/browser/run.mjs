@@ -23,6 +23,7 @@ const SUBJECTS = [
     "keyboard",
     "cross_site",
     "large_fleet",
+    "alerts_arrive",
     "secrets",
 ];
 const asked = process.argv.slice(2);

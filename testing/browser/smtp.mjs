@@ -90,6 +90,8 @@ export function bodyOf(text) {
 }
 
 function unquoted(text) {
-    const bytes = text.replace(/=\n/g, "").replace(/=([0-9A-F]{2})/gi, (_, hex) => String.fromCharCode(parseInt(hex, 16)));
+    const bytes = text
+        .replace(/=\n/g, "")
+        .replace(/=([0-9A-F]{2})/gi, (_, hex) => String.fromCharCode(parseInt(hex, 16)));
     return Buffer.from(bytes, "latin1").toString();
 }

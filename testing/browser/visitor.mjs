@@ -40,14 +40,18 @@ export async function settled(page) {
             [...document.querySelectorAll("canvas")].every((canvas) => {
                 if (canvas.width === 0 || canvas.height === 0) return canvas.offsetParent === null;
                 // Of a copy: a canvas that is read often is drawn otherwise, and warns of it.
-                const copy = new OffscreenCanvas(canvas.width, canvas.height).getContext("2d", { willReadFrequently: true });
+                const copy = new OffscreenCanvas(canvas.width, canvas.height).getContext("2d", {
+                    willReadFrequently: true,
+                });
                 copy.drawImage(canvas, 0, 0);
                 return copy.getImageData(0, 0, canvas.width, canvas.height).data.some((value) => value !== 0);
             }),
         null,
         { timeout: 5_000 },
     );
-    await page.evaluate(() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(() => done()))));
+    await page.evaluate(
+        () => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(() => done()))),
+    );
 }
 
 /** For each canvas: its size, its pixels that are not transparent, and how many colours they have. */
@@ -69,10 +73,14 @@ export function overflow(page) {
     return page.evaluate(() => {
         const width = document.documentElement.clientWidth;
         if (document.documentElement.scrollWidth <= width) return [];
-        const named = (element) => [element.localName, element.id && `#${element.id}`, ...element.classList].join(".");
+        const named = (element) =>
+            [element.localName, element.id && `#${element.id}`, ...element.classList].join(".");
         return [...document.body.querySelectorAll("*")]
             .filter((element) => element.getBoundingClientRect().right > width + 1)
             .slice(0, 5)
-            .map((element) => `${named(element)} ends at ${Math.round(element.getBoundingClientRect().right)} of ${width}`);
+            .map(
+                (element) =>
+                    `${named(element)} ends at ${Math.round(element.getBoundingClientRect().right)} of ${width}`,
+            );
     });
 }

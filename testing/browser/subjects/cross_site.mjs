@@ -48,8 +48,14 @@ export default async function crossSite({ it, browser, servers }) {
         await it(`${place.name} reads nothing with the browser's session`, async () => {
             await arrive(page, place);
             const urls = READS.map((address) => service.url + address);
-            const read = await page.evaluate(sendEveryWay, urls.map((url) => ({ url, method: "GET" })));
-            const included = await page.evaluate(includeEveryWay, urls.map((url) => ({ url })));
+            const read = await page.evaluate(
+                sendEveryWay,
+                urls.map((url) => ({ url, method: "GET" })),
+            );
+            const included = await page.evaluate(
+                includeEveryWay,
+                urls.map((url) => ({ url })),
+            );
             nothing([...read, ...included]);
             for (const frame of page.frames().slice(1)) {
                 assert.doesNotMatch(await frame.content().catch(() => ""), /AstraNetmon|agent-0003/, frame.url());
@@ -119,7 +125,10 @@ export default async function crossSite({ it, browser, servers }) {
             },
             { address: KEYS, body: JSON.stringify(KEY) },
         );
-        assert.ok(statuses.every((status) => [400, 403, 415].includes(status)), statuses.join(", "));
+        assert.ok(
+            statuses.every((status) => [400, 403, 415].includes(status)),
+            statuses.join(", "),
+        );
         assert.deepEqual(await state(service, cookie), before);
         return statuses.join(", ");
     });
@@ -161,7 +170,8 @@ async function arrive(page, place) {
 /** What an attack may want to change. */
 async function state(service, cookie) {
     const settings = { database_url: `sqlite://${path.join(service.data, "astranetmon.sqlite3")}` };
-    const list = async (what) => JSON.parse(await command([what, "list", "--account", "large-fleet", "--format", "json"], settings));
+    const list = async (what) =>
+        JSON.parse(await command([what, "list", "--account", "large-fleet", "--format", "json"], settings));
     const keys = (await list("key")).keys.map(({ last_used_at: _, ...key }) => key);
     const sessions = await (await fetchWithCookie(service, "/dashboard/settings/sessions", cookie)).text();
     return { keys, people: (await list("user")).users, sessions: sessions.match(/<tr\b/g)?.length };

@@ -12,33 +12,43 @@ const WIDE = { width: 1440, height: 900 };
 const NARROW = { width: 390, height: 844 };
 
 export default async function everyPage({ it, browser, servers }) {
-    const [demo, empty] = await Promise.all([servers.demo(), servers.empty()]);
+    const [demo, service, empty] = await Promise.all([
+        servers.demo(),
+        servers.service(),
+        servers.empty("empty pages"),
+    ]);
     const traceroute = await newestTraceroute(demo);
-    const signedInPages = [
+    await looked(it, demo, await signedIn(browser, demo, demo.owner), [
         ["overview", "/dashboard"],
         ["agent", "/dashboard/agents/agent-123"],
         ["agent-30d", "/dashboard/agents/agent-126?range=30d"],
         ["speedtests", "/dashboard/speedtests"],
+        ["speedtests-of-agent", "/dashboard/speedtests?agent=agent-127&range=7d"],
         ["traceroutes", "/dashboard/traceroutes"],
         ["traceroute", `/dashboard/traceroutes/${traceroute}`],
+        ["agent-not-found", "/dashboard/agents/no-such-agent", { status: 404 }],
+    ]);
+    await looked(it, service, await signedIn(browser, service, service.owner), [
         ["settings", "/dashboard/settings"],
         ["settings-alerts", "/dashboard/settings/alerts"],
+        ["settings-alerts-new-key", "/dashboard/settings/alerts", { open: "New key" }],
+        ["settings-alerts-new-rule", "/dashboard/settings/alerts", { open: "New rule" }],
+        ["settings-alerts-new-channel", "/dashboard/settings/alerts", { open: "New channel" }],
         ["settings-people", "/dashboard/settings/people"],
+        ["settings-people-add", "/dashboard/settings/people", { open: "Add person" }],
         ["settings-sessions", "/dashboard/settings/sessions"],
         ["settings-audit", "/dashboard/settings/audit"],
-        ["not-found", "/dashboard/nowhere", 404],
-        ["agent-not-found", "/dashboard/agents/no-such-agent", 404],
-    ];
-    const owner = await signedIn(browser, demo, demo.owner);
-    await looked(it, demo, owner, signedInPages);
-    const nobody = await watchedPage(browser, demo.url);
-    await looked(it, demo, nobody, [["sign-in", "/dashboard/sign-in"]]);
-    const first = await watchedPage(browser, empty.url);
-    await looked(it, empty, first, [["set-up", "/dashboard/set-up"]]);
+        ["not-found", "/dashboard/nowhere", { status: 404 }],
+    ]);
+    await looked(it, service, await signedIn(browser, service, service.viewer), [
+        ["settings-alerts-viewer", "/dashboard/settings/alerts"],
+    ]);
+    await looked(it, demo, await watchedPage(browser, demo.url), [["sign-in", "/dashboard/sign-in"]]);
+    await looked(it, empty, await watchedPage(browser, empty.url), [["set-up", "/dashboard/set-up"]]);
 }
 
 async function looked(it, server, { page, faults }, pages) {
-    for (const [name, address, status = 200] of pages) {
+    for (const [name, address, { status = 200, open } = {}] of pages) {
         for (const theme of ["light", "dark"]) {
             await it(`${name}, ${theme}: accessible, silent, from here alone, and no wider than its window`, async () => {
                 await page.emulateMedia({ colorScheme: theme });
@@ -47,21 +57,22 @@ async function looked(it, server, { page, faults }, pages) {
                 const answer = await page.goto(`${server.url}${address}`);
                 await settled(page);
                 assert.equal(answer.status(), status, address);
+                if (open) await page.getByRole("button", { name: open, exact: true }).click();
                 const found = [];
                 for (const size of [WIDE, NARROW]) {
                     await page.setViewportSize(size);
                     await settled(page);
                     await page.screenshot({
                         path: path.join(screenshots, `${name}-${theme}-${size.width}.png`),
-                        fullPage: true,
+                        // A dialog is where the window is.
+                        fullPage: !open,
                     });
                     found.push(...(await overflow(page)).map((each) => `${size.width}: ${each}`));
                     found.push(...(await seriousViolations(page)).map((each) => `${size.width}: ${each}`));
                 }
                 // The browser itself reports the status of a page that is an error.
                 const expected = (fault) => status !== 200 && fault.includes(`status of ${status}`);
-                found.push(...taken(faults).filter((fault) => !expected(fault)));
-                nothing(found);
+                nothing([...found, ...taken(faults).filter((fault) => !expected(fault))]);
             });
         }
     }

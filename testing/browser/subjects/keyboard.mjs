@@ -33,7 +33,10 @@ export default async function keyboard({ it, browser, servers }) {
                 assert.ok(await outlined(page), `${name} shows that it has the focus`);
             }
         }
-        assert.deepEqual(reached, names.map((each) => each.trim()));
+        assert.deepEqual(
+            reached,
+            names.map((each) => each.trim()),
+        );
     });
 
     await it("Tab reaches a heading of the table, and Enter and Space sort by it", async () => {
@@ -61,7 +64,9 @@ export default async function keyboard({ it, browser, servers }) {
         for (let press = 0; press < 30; press += 1) {
             await page.keyboard.press("Tab");
             const inside = await page.evaluate(
-                () => document.activeElement === document.body || document.activeElement.closest("dialog[open]") !== null,
+                () =>
+                    document.activeElement === document.body ||
+                    document.activeElement.closest("dialog[open]") !== null,
             );
             assert.ok(inside, `after ${press + 1} Tabs: ${await focused(page)}`);
         }

@@ -48,7 +48,9 @@ export default async function keys({ it, browser, servers }) {
 
     await it("the key reads what was chosen and nothing else, and the page shows that it was used", async () => {
         assert.deepEqual(
-            await Promise.all(["agents", "metrics", "speedtests", "traceroutes"].map((what) => asked(service, key, what))),
+            await Promise.all(
+                ["agents", "metrics", "speedtests", "traceroutes"].map((what) => asked(service, key, what)),
+            ),
             [200, 200, 403, 403],
         );
         await eventually("the last use", async () => {
@@ -70,7 +72,10 @@ export default async function keys({ it, browser, servers }) {
         await shown.waitFor();
         successor = servers.secret("a rolled key", await shown.locator("#key-text").innerText(), { once: true });
         assert.notEqual(successor, key);
-        assert.deepEqual([await asked(service, key, "agents"), await asked(service, successor, "agents")], [200, 200]);
+        assert.deepEqual(
+            [await asked(service, key, "agents"), await asked(service, successor, "agents")],
+            [200, 200],
+        );
         await shown.getByRole("button", { name: "I have kept it" }).click();
         await rowOf(page, "ends soon").waitFor();
         await rowOf(page, "live").waitFor();
@@ -88,7 +93,12 @@ export default async function keys({ it, browser, servers }) {
         await question.getByRole("button", { name: "Revoke" }).click();
         assert.equal((await answered).status(), 200);
         const start = Date.now();
-        await eventually("the refusal", async () => (await asked(service, successor, "agents")) === 401, REVOKED_MS, 10);
+        await eventually(
+            "the refusal",
+            async () => (await asked(service, successor, "agents")) === 401,
+            REVOKED_MS,
+            10,
+        );
         const told = `${Date.now() - start} ms`;
         assert.equal(await asked(service, key, "agents"), 200);
         await page.getByText("1 ended key").waitFor();
@@ -99,7 +109,13 @@ export default async function keys({ it, browser, servers }) {
         const viewer = await signedIn(browser, service, service.viewer);
         await viewer.page.goto(settings);
         await rowOf(viewer.page, "ends soon").waitFor();
-        assert.equal(await viewer.page.locator("main").getByRole("button", { name: /new key|roll|revoke/i }).count(), 0);
+        assert.equal(
+            await viewer.page
+                .locator("main")
+                .getByRole("button", { name: /new key|roll|revoke/i })
+                .count(),
+            0,
+        );
         const status = await viewer.page.evaluate(async () => {
             const token = document.querySelector('meta[name="csrf-token"]').content;
             const headers = { "content-type": "application/json", "x-astra-csrf": token };
@@ -119,7 +135,9 @@ function rowOf(page, state) {
 }
 
 async function asked(service, key, what) {
-    const answer = await fetch(`${service.url}/api/v1/${what}?limit=1`, { headers: { authorization: `Bearer ${key}` } });
+    const answer = await fetch(`${service.url}/api/v1/${what}?limit=1`, {
+        headers: { authorization: `Bearer ${key}` },
+    });
     await answer.arrayBuffer();
     return answer.status;
 }

@@ -48,7 +48,12 @@ export default async function largeFleet({ it, browser, servers }) {
     await it("what an agent calls itself is text, whatever it is", async () => {
         const row = page.locator('#fleet tr[data-id="agent-0000"]');
         assert.match(await row.textContent(), /<img src=x onerror=/);
-        for (const address of ["/dashboard", "/dashboard/agents/agent-0000", "/dashboard/traceroutes", "/dashboard/speedtests"]) {
+        for (const address of [
+            "/dashboard",
+            "/dashboard/agents/agent-0000",
+            "/dashboard/traceroutes",
+            "/dashboard/speedtests",
+        ]) {
             await page.goto(`${large.url}${address}`);
             await page.waitForLoadState("load");
             assert.notEqual(await page.title(), "hostile", address);

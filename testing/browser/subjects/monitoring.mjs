@@ -24,13 +24,18 @@ export default async function monitoring({ it, browser, servers }) {
     await it("the table is sorted by a click on a heading, and the other way round by another", async () => {
         const cpu = page.getByRole("button", { name: "CPU" });
         const shares = () =>
-            page.locator("#fleet tbody tr td:nth-child(4)").evaluateAll((cells) => cells.map((cell) => parseFloat(cell.innerText)));
+            page
+                .locator("#fleet tbody tr td:nth-child(4)")
+                .evaluateAll((cells) => cells.map((cell) => parseFloat(cell.innerText)));
         const orders = [];
         for (const _ of [1, 2]) {
             await cpu.click();
             const found = (await shares()).filter((share) => !Number.isNaN(share));
             const order = found[0] <= found.at(-1) ? 1 : -1;
-            assert.deepEqual(found, [...found].sort((left, right) => order * (left - right)));
+            assert.deepEqual(
+                found,
+                [...found].sort((left, right) => order * (left - right)),
+            );
             orders.push(await page.locator("#fleet th[data-sort=cpu]").getAttribute("aria-sort"));
         }
         assert.deepEqual([...orders].sort(), ["ascending", "descending"]);
@@ -38,10 +43,16 @@ export default async function monitoring({ it, browser, servers }) {
 
     await it("a search by name or by label leaves the agents that match", async () => {
         const visible = page.locator("#fleet tbody tr:visible");
-        for (const [words, count] of [["edge-nyc", 1], ["nowhere to be found", 0], ["", await visible.count()]]) {
+        for (const [words, count] of [
+            ["edge-nyc", 1],
+            ["nowhere to be found", 0],
+            ["", await visible.count()],
+        ]) {
             await page.getByLabel("Search by name or label").fill(words);
             await page.waitForFunction(
-                (expected) => [...document.querySelectorAll("#fleet tbody tr")].filter((row) => row.offsetParent).length === expected,
+                (expected) =>
+                    [...document.querySelectorAll("#fleet tbody tr")].filter((row) => row.offsetParent).length ===
+                    expected,
                 count,
             );
         }

@@ -12,14 +12,18 @@ import { webhookReceiver } from "../webhook.mjs";
 
 export default async function receivers({ it, browser }) {
     await it("the webhook receiver keeps what arrives and refuses as often as it is told", async () => {
-        const receiver = await webhookReceiver([500]);
+        const receiver = await webhookReceiver();
+        receiver.refuse([500]);
         const statuses = [];
         for (const body of ["one", "two"]) {
             statuses.push((await fetch(receiver.url, { method: "POST", body, headers: { "x-mark": body } })).status);
         }
         receiver.close();
         assert.deepEqual(statuses, [500, 200]);
-        assert.deepEqual(receiver.deliveries.map(({ body }) => String(body)), ["one", "two"]);
+        assert.deepEqual(
+            receiver.deliveries.map(({ body }) => String(body)),
+            ["one", "two"],
+        );
         assert.equal(receiver.deliveries[1].headers["x-mark"], "two");
     });
 
@@ -27,11 +31,25 @@ export default async function receivers({ it, browser }) {
         const sink = await smtpSink();
         const socket = net.connect(sink.port, "127.0.0.1");
         const lines = ["EHLO here", "MAIL FROM:<a@example.net>", "RCPT TO:<b@example.net>", "DATA"];
-        const message = ["Subject: x", "Content-Transfer-Encoding: quoted-printable", "", "caf=C3=A9 =", "ok", "..", "."];
+        const message = [
+            "Subject: x",
+            "Content-Transfer-Encoding: quoted-printable",
+            "",
+            "caf=C3=A9 =",
+            "ok",
+            "..",
+            ".",
+        ];
         socket.setEncoding("utf8").on("data", () => {
             const line = lines.shift();
             if (line) socket.write(`${line}\r\n`);
-            else if (message.length > 0) socket.write(message.splice(0).map((each) => `${each}\r\n`).join(""));
+            else if (message.length > 0)
+                socket.write(
+                    message
+                        .splice(0)
+                        .map((each) => `${each}\r\n`)
+                        .join(""),
+                );
             else if (socket.writable) socket.end("QUIT\r\n");
         });
         await once(socket, "close");
@@ -45,7 +63,9 @@ export default async function receivers({ it, browser }) {
         const server = http.createServer((_, response) => {
             const policy = "default-src 'none'; require-trusted-types-for 'script'";
             response.writeHead(200, { "content-type": "text/html", "content-security-policy": policy });
-            response.end("<!doctype html><html lang=en><title>faulty</title><main><h1>Faulty</h1><button></button></main></html>");
+            response.end(
+                "<!doctype html><html lang=en><title>faulty</title><main><h1>Faulty</h1><button></button></main></html>",
+            );
         });
         server.listen(0, "127.0.0.1");
         await once(server, "listening");
@@ -76,13 +96,33 @@ export default async function receivers({ it, browser }) {
         assert.equal(read.length, 3, read.join("\n"));
         assert.equal(posted.length, 3, posted.join("\n"));
         const types = careless.changes.map((each) => each.type);
-        for (const type of ["text/plain", "application/x-www-form-urlencoded", "multipart/form-data", "application/json"]) {
-            assert.ok(types.some((each) => each?.startsWith(type)), `${type} arrived: ${types}`);
+        for (const type of [
+            "text/plain",
+            "application/x-www-form-urlencoded",
+            "multipart/form-data",
+            "application/json",
+        ]) {
+            assert.ok(
+                types.some((each) => each?.startsWith(type)),
+                `${type} arrived: ${types}`,
+            );
         }
-        assert.ok(careless.changes.every((each) => each.cookie === "session=1"), "all with the cookie");
-        assert.ok(careless.changes.some(({ body }) => body.startsWith('{"name":"x","ignored":"="}')), "JSON in a form");
-        assert.ok(included.some((leak) => leak.startsWith("script:")), included.join("\n"));
-        assert.ok(included.some((leak) => leak === "names in the page: leaked"), included.join("\n"));
+        assert.ok(
+            careless.changes.every((each) => each.cookie === "session=1"),
+            "all with the cookie",
+        );
+        assert.ok(
+            careless.changes.some(({ body }) => body.startsWith('{"name":"x","ignored":"="}')),
+            "JSON in a form",
+        );
+        assert.ok(
+            included.some((leak) => leak.startsWith("script:")),
+            included.join("\n"),
+        );
+        assert.ok(
+            included.some((leak) => leak === "names in the page: leaked"),
+            included.join("\n"),
+        );
     });
 }
 

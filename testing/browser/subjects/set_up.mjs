@@ -51,9 +51,18 @@ export default async function setUp({ it, browser, servers }) {
     });
 
     await it("it makes no second one", async () => {
-        const form = { token: link.hash.slice(1), account: "again", email: "eve@example.net", password: OWNER.password };
+        const form = {
+            token: link.hash.slice(1),
+            account: "again",
+            email: "eve@example.net",
+            password: OWNER.password,
+        };
         const headers = { "content-type": "application/json" };
-        const answer = await fetch(`${origin}/auth/v1/setup`, { method: "POST", headers, body: JSON.stringify(form) });
+        const answer = await fetch(`${origin}/auth/v1/setup`, {
+            method: "POST",
+            headers,
+            body: JSON.stringify(form),
+        });
         assert.equal(answer.status, 410);
         const stranger = await watchedPage(browser, origin);
         await stranger.page.goto(link.href);

@@ -21,12 +21,21 @@ export default async function signIn({ it, browser, servers }) {
 
     await it("the session's cookie is for this host alone, over a secure way alone, and out of scripts' reach", async () => {
         const { name, domain, path, httpOnly, secure, sameSite, expires, value } = cookie;
-        const expected = { name: SESSION_COOKIE, domain: "127.0.0.1", path: "/", httpOnly: true, secure: true, sameSite: "Lax" };
+        const expected = {
+            name: SESSION_COOKIE,
+            domain: "127.0.0.1",
+            path: "/",
+            httpOnly: true,
+            secure: true,
+            sameSite: "Lax",
+        };
         assert.deepEqual({ name, domain, path, httpOnly, secure, sameSite }, expected);
         assert.ok(Buffer.from(value, "base64url").length >= 32, "256 bits");
         assert.equal(await page.evaluate(() => document.cookie), "");
         assert.equal(await page.evaluate(() => globalThis.cookieStore?.getAll().then((all) => all.length) ?? 0), 0);
-        return expires === -1 ? "ends with the browser" : `kept ${Math.round((expires - Date.now() / 1000) / 60)} min`;
+        return expires === -1
+            ? "ends with the browser"
+            : `kept ${Math.round((expires - Date.now() / 1000) / 60)} min`;
     });
 
     await it("a sign-in makes a session of its own and ends the one it came with", async () => {
@@ -80,7 +89,10 @@ export default async function signIn({ it, browser, servers }) {
         const there = await signedIn(browser, service, service.owner);
         servers.secret("a third session's cookie", (await sessionCookie(here.context)).value);
         await there.page.goto(`${service.url}/dashboard/settings/sessions`);
-        await there.page.getByRole("button", { name: /^End (?!all)/ }).first().click();
+        await there.page
+            .getByRole("button", { name: /^End (?!all)/ })
+            .first()
+            .click();
         const ended = there.page.waitForResponse((answer) => answer.request().method() === "DELETE");
         await there.page.getByRole("dialog").getByRole("button", { name: "End session" }).click();
         assert.ok((await ended).ok());
