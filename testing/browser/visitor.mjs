@@ -74,13 +74,18 @@ export function overflow(page) {
         const width = document.documentElement.clientWidth;
         if (document.documentElement.scrollWidth <= width) return [];
         const named = (element) =>
-            [element.localName, element.id && `#${element.id}`, ...element.classList].join(".");
+            [element.localName, ...element.classList].join(".") + (element.id ? `#${element.id}` : "");
+        const right = (element) => Math.round(element.getBoundingClientRect().right);
+        // What scrolls within a box of its own widens no page.
+        const isContained = (element) => {
+            for (let above = element.parentElement; above !== document.body; above = above.parentElement) {
+                if (getComputedStyle(above).overflowX !== "visible") return true;
+            }
+            return false;
+        };
         return [...document.body.querySelectorAll("*")]
-            .filter((element) => element.getBoundingClientRect().right > width + 1)
-            .slice(0, 5)
-            .map(
-                (element) =>
-                    `${named(element)} ends at ${Math.round(element.getBoundingClientRect().right)} of ${width}`,
-            );
+            .filter((element) => right(element) > width + 1 && !isContained(element))
+            .slice(0, 3)
+            .map((element) => `${named(element)} ends at ${right(element)} of ${width}`);
     });
 }

@@ -108,7 +108,7 @@ export default async function crossSite({ it, browser, servers }) {
         }
     });
 
-    await it("without the token, with another one, or as another type, a change of the same origin is refused too", async () => {
+    await it("a change from here is refused too, without the token, with another, or as another type", async () => {
         await page.goto(`${service.url}/dashboard`);
         const statuses = await page.evaluate(
             async ({ address, body }) => {

@@ -47,10 +47,11 @@ export default async function everyPage({ it, browser, servers }) {
     await looked(it, empty, await watchedPage(browser, empty.url), [["set-up", "/dashboard/set-up"]]);
 }
 
-async function looked(it, server, { page, faults }, pages) {
+async function looked(it, server, { context, page, faults }, pages) {
     for (const [name, address, { status = 200, open } = {}] of pages) {
         for (const theme of ["light", "dark"]) {
-            await it(`${name}, ${theme}: accessible, silent, from here alone, and no wider than its window`, async () => {
+            const sentence = `${name}, ${theme}: accessible, silent, from here alone, no wider than its window`;
+            await it(sentence, async () => {
                 await page.emulateMedia({ colorScheme: theme });
                 await page.setViewportSize(WIDE);
                 taken(faults);
@@ -76,6 +77,7 @@ async function looked(it, server, { page, faults }, pages) {
             });
         }
     }
+    await context.close();
 }
 
 async function newestTraceroute(demo) {

@@ -20,7 +20,7 @@ export default async function keys({ it, browser, servers }) {
     let key;
     let successor;
 
-    await it("a new key is shown once, with a button that copies it and a curl line that works as it stands", async () => {
+    await it("a new key is shown once, with a button that copies it and a curl line that works", async () => {
         await page.goto(settings);
         await page.getByRole("button", { name: "New key" }).click();
         const form = page.getByRole("dialog", { name: "New API key" });

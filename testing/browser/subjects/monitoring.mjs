@@ -58,7 +58,7 @@ export default async function monitoring({ it, browser, servers }) {
         }
     });
 
-    await it("the overview renews itself: what an agent reports next stands in its row, without another page", async () => {
+    await it("the overview renews itself: what is reported next stands in its row of the same page", async () => {
         // The next answer, as if one agent had reported and another one had joined; its time comes at once.
         await page.route("**/dashboard/data/fleet", async (route) => {
             const answer = await route.fetch();

@@ -64,7 +64,7 @@ export default async function receivers({ it, browser }) {
             const policy = "default-src 'none'; require-trusted-types-for 'script'";
             response.writeHead(200, { "content-type": "text/html", "content-security-policy": policy });
             response.end(
-                "<!doctype html><html lang=en><title>faulty</title><main><h1>Faulty</h1><button></button></main></html>",
+                "<!doctype html><html lang=en><title>x</title><main><h1>Faulty</h1><button></button></main></html>",
             );
         });
         server.listen(0, "127.0.0.1");

@@ -19,7 +19,7 @@ export default async function signIn({ it, browser, servers }) {
         servers.secret("a session's cookie", cookie.value);
     });
 
-    await it("the session's cookie is for this host alone, over a secure way alone, and out of scripts' reach", async () => {
+    await it("the session's cookie is for this host alone, secure, and out of the reach of scripts", async () => {
         const { name, domain, path, httpOnly, secure, sameSite, expires, value } = cookie;
         const expected = {
             name: SESSION_COOKIE,
