@@ -1,6 +1,7 @@
 // Debian's Chromium, and contexts that notice what no page may do.
 
 import { chromium } from "./packages.mjs";
+import { newFolder } from "./program.mjs";
 
 const ARGUMENTS = [
     "--disable-gpu",
@@ -19,6 +20,8 @@ export async function launch() {
         // Chromium's sandbox does not start for root.
         chromiumSandbox: process.getuid() !== 0,
         args: ARGUMENTS,
+        // What it leaves behind goes away with the run.
+        env: { ...process.env, TMPDIR: newFolder("chromium") },
         timeout: 30_000,
     });
 }

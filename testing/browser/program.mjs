@@ -12,6 +12,12 @@ const running = new Set();
 const folder = mkdtempSync(path.join(os.tmpdir(), "astranetmon-browser-"));
 let folders = 0;
 
+// However this process ends, nothing of it is left.
+process.on("exit", () => {
+    running.forEach((run) => run.process.kill("SIGKILL"));
+    rmSync(folder, { recursive: true, force: true });
+});
+
 /** A new empty folder that goes away with the run. */
 export function newFolder(name) {
     folders += 1;
@@ -140,8 +146,7 @@ export async function addPerson(data, account, role, email, password) {
     return { email, password };
 }
 
-/** Ends every process started here and removes their folders. */
+/** Ends every process started here. */
 export async function stopAll() {
     await Promise.all([...running].map((run) => run.stop()));
-    rmSync(folder, { recursive: true, force: true });
 }
