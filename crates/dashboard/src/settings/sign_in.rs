@@ -1,5 +1,7 @@
+use actix_web::http::header;
 use actix_web::{HttpRequest, HttpResponse, get, web};
 use askama::Template;
+use astranetmon_auth::Operator;
 use astranetmon_http::{ApiError, is_private};
 use serde::Deserialize;
 
@@ -7,6 +9,7 @@ use crate::DashboardState;
 use crate::page::{Page, render};
 
 const OVERVIEW: &str = "/dashboard";
+const SET_UP: &str = "/dashboard/set-up";
 
 #[derive(Deserialize)]
 struct SignInQuery {
@@ -29,13 +32,17 @@ pub(super) fn came_privately(state: &DashboardState, request: &HttpRequest) -> b
     is_private(settings.tls, peer, request.headers(), &settings.trusted_proxies)
 }
 
-/// The sign-in page. Signing in itself is `POST /auth/v1/session`.
+/// The sign-in page; before there is anybody who could, it leads to the set-up. Signing in itself is
+/// `POST /auth/v1/session`.
 #[get("")]
 pub(crate) async fn page(
     query: web::Query<SignInQuery>,
     state: web::Data<DashboardState>,
     request: HttpRequest,
 ) -> Result<HttpResponse, ApiError> {
+    if state.api.storage().setup_is_open(&Operator::new("show the sign-in page")).await? {
+        return Ok(HttpResponse::SeeOther().insert_header((header::LOCATION, SET_UP)).finish());
+    }
     let next = query.into_inner().next.unwrap_or_default();
     let is_private = came_privately(&state, &request);
     render(&SignInPage { page: Page::open(), next: own_page(&next).to_owned(), is_private })
@@ -48,7 +55,7 @@ fn own_page(next: &str) -> &str {
     // Browsers resolve `..` and its encoded forms, take `\` for `/`, and drop control characters.
     let is_plain = next.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'\\')
         && path.split('/').all(|part| !matches!(part.to_ascii_lowercase().replace("%2e", ".").as_str(), "." | ".."));
-    let is_entrance = ["/dashboard/sign-in", "/dashboard/set-up"].contains(&path);
+    let is_entrance = ["/dashboard/sign-in", SET_UP].contains(&path);
     if is_below && is_plain && !is_entrance { next } else { OVERVIEW }
 }
 

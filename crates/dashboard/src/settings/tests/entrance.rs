@@ -8,9 +8,18 @@ async fn page(desk: &Desk, path: &str) -> Answer {
     desk.send(TestRequest::get().uri(path).insert_header((header::ACCEPT, "text/html"))).await
 }
 
+impl Desk {
+    /// From here on there is somebody.
+    async fn account_with_owner(&self) {
+        let account = self.account("acme").await;
+        self.person(&account, "ada@example.com", UserRole::Owner).await;
+    }
+}
+
 #[actix_web::test]
 async fn the_sign_in_page_is_open_and_leads_to_own_pages_only() {
     let desk = Desk::new().await;
+    desk.account_with_owner().await;
     for (query, next) in [
         ("", "/dashboard"),
         ("?next=/dashboard/settings/alerts", "/dashboard/settings/alerts"),
@@ -32,7 +41,10 @@ async fn the_sign_in_page_is_open_and_leads_to_own_pages_only() {
 #[actix_web::test]
 async fn over_plain_http_from_elsewhere_the_entrances_say_why_they_do_not_work() {
     let desk = Desk::new().await;
-    for path in ["/dashboard/sign-in", "/dashboard/set-up"] {
+    for (path, somebody_is_there) in [("/dashboard/set-up", false), ("/dashboard/sign-in", true)] {
+        if somebody_is_there {
+            desk.account_with_owner().await;
+        }
         // A proxy that nobody vouched for.
         let request = TestRequest::get().uri(path).insert_header(("X-Forwarded-For", "198.51.100.7"));
         let page = desk.send(request.insert_header((header::ACCEPT, "text/html"))).await;
@@ -41,13 +53,14 @@ async fn over_plain_http_from_elsewhere_the_entrances_say_why_they_do_not_work()
 }
 
 #[actix_web::test]
-async fn the_set_up_page_is_gone_once_there_is_somebody() {
+async fn the_sign_in_page_leads_to_the_set_up_which_is_gone_once_there_is_somebody() {
     let desk = Desk::new().await;
+    let sign_in = page(&desk, "/dashboard/sign-in?next=/dashboard/speedtests").await;
+    assert_eq!((sign_in.status, sign_in.header(header::LOCATION)), (StatusCode::SEE_OTHER, "/dashboard/set-up"));
     let open = page(&desk, "/dashboard/set-up").await;
     assert_eq!(open.status, StatusCode::OK);
     assert!(open.body.contains("data-send=\"POST /auth/v1/setup\"") && open.body.contains("minlength=\"12\""));
-    let account = desk.account("acme").await;
-    desk.person(&account, "ada@example.com", UserRole::Owner).await;
+    desk.account_with_owner().await;
     let gone = page(&desk, "/dashboard/set-up").await;
     assert_eq!(gone.status, StatusCode::GONE);
     assert!(gone.body.contains("Set up already") && !gone.body.contains("<form"), "{}", gone.body);
