@@ -40,6 +40,7 @@ assets! {
     "charts.js": SCRIPT from "charts.js",
     "icons.svg": PICTURE from "icons.svg",
     "logo.svg": PICTURE from "logo.svg",
+    "monitoring.css": STYLE from "monitoring.css",
     "overview.js": SCRIPT from "overview.js",
     "speedtests.js": SCRIPT from "speedtests.js",
     "settings.css": STYLE from "settings.css",
