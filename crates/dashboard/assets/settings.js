@@ -137,7 +137,7 @@
 
   // The token comes behind # or ?, and leaves the address bar and the history: only # is never sent to a server.
   const token = byId("token");
-  if (token) {
+  const takeToken = () => {
     const fragment = location.hash.slice(1);
     const named = new URLSearchParams(fragment).get("token") ?? new URLSearchParams(location.search).get("token");
     const given = named || fragment;
@@ -147,5 +147,10 @@
       history.replaceState(null, "", location.pathname);
       byId("account").focus();
     }
+  };
+  if (token) {
+    takeToken();
+    // The link, opened on this very page.
+    addEventListener("hashchange", takeToken);
   }
 })();
