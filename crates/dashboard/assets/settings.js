@@ -9,6 +9,9 @@
 (() => {
   const byId = (id) => document.getElementById(id);
 
+  // On a phone the settings' pages are named in one line, which may be longer than the screen.
+  document.querySelector(".subnav [aria-current]")?.scrollIntoView({ block: "nearest", inline: "center" });
+
   // On a phone the settings' navigation is one line that scrolls: begin where the reader is.
   const subnav = document.querySelector(".subnav");
   const current = subnav?.querySelector("[aria-current]");
