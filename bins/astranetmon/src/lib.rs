@@ -2,6 +2,7 @@
 //!
 //! It is a library so that tests and benchmarks start the very same server: see [`server::start`].
 
+mod alerting;
 pub mod commands;
 pub mod configuration;
 pub mod demo;

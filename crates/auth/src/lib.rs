@@ -15,6 +15,7 @@ mod scope;
 mod secret_hash;
 mod session;
 mod token;
+mod webhook_secret;
 
 pub use api_key::{ApiKey, KeyHint, MalformedKey};
 pub use authenticate::{AuthError, Authenticator, KeyLookup, LookupError};
@@ -23,9 +24,10 @@ pub use password_queue::{PasswordQueue, PasswordQueueError};
 pub use permission::{Permission, PermissionSet, UnknownPermission};
 pub use principal::{ApiKeyRecord, ApiKeyState, KeyPrincipal, NewApiKey, Principal, RoleTooLow, SessionPrincipal};
 pub use scope::{
-    Access, Actor, Forbidden, Ingest, ManageAccount, Operator, OwnKey, OwnUser, ReadAccount, ReadAgents, ReadMetrics,
-    ReadPermission, ReadSpeedtests, ReadTraceroutes, Scope,
+    Access, Actor, Forbidden, Ingest, ManageAccount, Operator, OwnKey, OwnUser, ReadAccount, ReadAgents, ReadAlerts,
+    ReadMetrics, ReadPermission, ReadSpeedtests, ReadTraceroutes, Scope,
 };
 pub use secret_hash::{KeyHash, SessionHash, SetupHash};
 pub use session::{NewSession, SessionLookup, SessionRecord};
 pub use token::{MalformedToken, SessionToken, SetupToken};
+pub use webhook_secret::{MalformedWebhookSecret, WebhookSecret};

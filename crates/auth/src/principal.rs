@@ -3,8 +3,8 @@ use std::sync::Arc;
 use astranetmon_domain::{AccountId, ApiKeyId, Plan, QuotaWindowId, Timestamp, UserId, UserRole};
 
 use crate::{
-    Actor, Forbidden, KeyHash, KeyHint, ManageAccount, OwnKey, OwnUser, PermissionSet, ReadAccount, ReadPermission,
-    Scope,
+    Actor, Forbidden, KeyHash, KeyHint, ManageAccount, OwnKey, OwnUser, PermissionSet, ReadAccount, ReadAlerts,
+    ReadPermission, Scope,
 };
 
 /// What storage needs to keep a new key.
@@ -184,6 +184,15 @@ impl Principal {
         }
     }
 
+    /// The scope in which a person, of whatever role, reads alerts; `None` for a key.
+    #[must_use]
+    pub fn alerts(&self) -> Option<Scope<ReadAlerts>> {
+        match self {
+            Self::Key(_) => None,
+            Self::Session(_) => Some(Scope::granted(self.account_id(), self.actor())),
+        }
+    }
+
     fn actor(&self) -> Actor {
         match self {
             Self::Key(principal) => Actor::Key(principal.key.id),
@@ -232,6 +241,7 @@ mod tests {
         assert!(session.authorize::<ReadMetrics>().is_ok());
         assert!(session.own_key().is_none() && nothing.own_user().is_none());
         assert!(session.read_account().is_some() && nothing.read_account().is_none());
+        assert!(session.alerts().is_some() && nothing.alerts().is_none());
         assert_eq!(session.own_user().expect("a person").1.actor(), Actor::User(UserId(1)));
     }
 

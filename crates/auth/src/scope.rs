@@ -43,6 +43,8 @@ accesses! {
     OwnKey;
     /// A person looking after themselves: sessions.
     OwnUser;
+    /// A person reading alert rules, their state and their history.
+    ReadAlerts;
     /// Writing agents and what they measured.
     Ingest;
     /// A person, of whatever role, looking at their account: keys and their use, people, audit log.

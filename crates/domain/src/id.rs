@@ -63,6 +63,14 @@ record_id! {
     SpeedtestId;
     /// A traceroute; a UUIDv7 made by its sender, unique within (account, agent).
     TracerouteId;
+    /// An alert rule; a UUIDv7 made by storage, unique within its account.
+    AlertRuleId;
+    /// A channel of alerts; a UUIDv7 made by storage, unique within its account.
+    AlertChannelId;
+    /// An event of an alert's history; a UUIDv7 made when it fires, unique within its account.
+    AlertEventId;
+    /// One event on its way to one channel; a UUIDv7 made by storage, unique within its account.
+    AlertDeliveryId;
 }
 
 /// An agent, unique within its account: 1 to 64 of `[A-Za-z0-9._-]`. Cheap to clone.

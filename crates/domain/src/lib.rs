@@ -5,10 +5,12 @@
 
 mod account;
 mod agent;
+mod alert;
 mod clock;
 mod id;
 mod metric;
 mod metric_field;
+mod named;
 mod page;
 mod plan;
 mod speedtest;
@@ -19,9 +21,16 @@ mod traceroute;
 
 pub use account::{Account, AccountName, InvalidAccountName, InvalidEmail, User, UserEmail, UserRole};
 pub use agent::{Agent, AgentFacts, AgentStatus};
+pub use alert::{
+    AgentAlertState, AlertAgents, AlertChannel, AlertCondition, AlertDelivery, AlertDeliveryState, AlertEvent,
+    AlertName, AlertPhase, AlertReading, AlertRule, AlertRuleDefinition, AlertSeverity, AlertState, AlertTarget,
+    InvalidAlertName, InvalidCondition, InvalidWebhookUrl, MetricThreshold, OfflineFor, RouteTarget, SpeedtestMinimum,
+    ThresholdSide, WebhookUrl,
+};
 pub use clock::{Clock, ManualClock, SystemClock};
 pub use id::{
-    AccountId, AgentId, ApiKeyId, InvalidAgentId, QuotaWindowId, SessionId, SpeedtestId, TracerouteId, UserId,
+    AccountId, AgentId, AlertChannelId, AlertDeliveryId, AlertEventId, AlertRuleId, ApiKeyId, InvalidAgentId,
+    QuotaWindowId, SessionId, SpeedtestId, TracerouteId, UserId,
 };
 pub use metric::{METRIC_FIELDS, MetricColumns, MetricSample, NULL, to_fixed};
 pub use metric_field::{MetricField, MetricFieldKind, UnknownMetricField};

@@ -36,6 +36,12 @@ pub enum StorageError {
         /// The kind of thing.
         what: &'static str,
     },
+    /// The job that writes no longer holds its lease: another holder may be at work.
+    #[error("the lease {name} has gone to another holder")]
+    LeaseLost {
+        /// Of the lease.
+        name: &'static str,
+    },
     /// The database cannot be used as it is: too old a library, another schema, a locked folder.
     #[error("the database cannot be used: {reason}")]
     Unusable {

@@ -6,6 +6,7 @@
 //! half-way: a dropped future may leave its work to finish, never a transaction open.
 
 mod agent_lists;
+mod alert_queries;
 #[cfg(test)]
 mod bound_sql;
 mod buckets;
@@ -29,8 +30,11 @@ pub mod testing;
 
 pub use error::StorageError;
 pub use repository::{
-    AccountRepository, AgentPage, AgentRepository, ApiKeyRepository, Appended, AuditEntry, AuditPage, AuditPosition,
-    AuditRepository, BucketQuery, BucketValue, FirstOwner, FleetRepository, FleetRow, InvalidBucketQuery, Maintenance,
-    MetricBucket, MetricPage, MetricRepository, NewAgent, NewUser, RecordPage, RouteChange, SessionRepository, Setup,
-    SetupRepository, SpeedtestRepository, Storage, TracerouteRepository, UsageRepository, UserRepository,
+    AccountRepository, AgentPage, AgentRepository, AlertBoard, AlertChange, AlertChannelRepository, AlertDestination,
+    AlertEventChange, AlertEventPage, AlertEventPosition, AlertHistory, AlertInputs, AlertJob, AlertQuery,
+    AlertRuleRepository, ApiKeyRepository, Appended, AuditEntry, AuditPage, AuditPosition, AuditRepository,
+    BucketQuery, BucketValue, ChangedRoute, DeliveryOutcome, DueDelivery, FirstOwner, FleetRepository, FleetRow,
+    InvalidBucketQuery, Lease, LeaseRepository, Maintenance, MeasuredSpeed, MetricBucket, MetricPage, MetricRepository,
+    NewAgent, NewAlertChannel, NewUser, RecordPage, RouteChange, SessionRepository, Setup, SetupRepository,
+    SpeedtestRepository, Storage, TracerouteRepository, UsageRepository, UserRepository, WatchedAgent, WatchedRule,
 };

@@ -1,6 +1,10 @@
 use rand::TryRng;
 use rand::rngs::SysRng;
 
+use uuid::Uuid;
+
+use astranetmon_domain::Timestamp;
+
 use crate::StorageError;
 
 /// Bytes from the operating system's generator.
@@ -11,4 +15,10 @@ pub(crate) fn random_bytes<const N: usize>() -> Result<[u8; N], StorageError> {
         source: Some(Box::new(error)),
     })?;
     Ok(bytes)
+}
+
+/// An id that no other has: a UUIDv7.
+pub(crate) fn fresh_id(now: Timestamp) -> Result<Uuid, StorageError> {
+    let millis = u64::try_from(now.as_micros() / 1_000).unwrap_or(0);
+    Ok(uuid::Builder::from_unix_timestamp_millis(millis, &random_bytes()?).into_uuid())
 }

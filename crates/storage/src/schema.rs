@@ -191,8 +191,107 @@ diesel::table! {
     }
 }
 
+diesel::table! {
+    alert_rule (account_id, id) {
+        account_id -> BigInt,
+        id -> Binary,
+        name -> Text,
+        enabled -> Bool,
+        severity -> Text,
+        agent_id -> Nullable<Text>,
+        condition -> Text,
+        created_at -> BigInt,
+        revision -> BigInt,
+        start_sequence -> BigInt,
+    }
+}
+
+diesel::table! {
+    alert_channel (account_id, id) {
+        account_id -> BigInt,
+        id -> Binary,
+        name -> Text,
+        kind -> Text,
+        target -> Text,
+        secret -> Nullable<Text>,
+        created_at -> BigInt,
+    }
+}
+
+diesel::table! {
+    alert_rule_channel (account_id, rule_id, channel_id) {
+        account_id -> BigInt,
+        rule_id -> Binary,
+        channel_id -> Binary,
+    }
+}
+
+diesel::table! {
+    alert_event (account_id, id) {
+        account_id -> BigInt,
+        id -> Binary,
+        rule_id -> Binary,
+        rule_name -> Text,
+        severity -> Text,
+        kind -> Text,
+        agent_id -> Text,
+        agent_name -> Text,
+        fired_at -> BigInt,
+        resolved_at -> Nullable<BigInt>,
+        value -> Nullable<Double>,
+        threshold -> Nullable<Double>,
+        sentence -> Text,
+        resolution -> Nullable<Text>,
+    }
+}
+
+diesel::table! {
+    alert_state (account_id, rule_id, agent_id) {
+        account_id -> BigInt,
+        rule_id -> Binary,
+        agent_id -> Text,
+        state -> Text,
+        since -> Nullable<BigInt>,
+        event_id -> Nullable<Binary>,
+        value -> Nullable<Double>,
+        value_at -> Nullable<BigInt>,
+    }
+}
+
+diesel::table! {
+    alert_delivery (account_id, id) {
+        account_id -> BigInt,
+        id -> Binary,
+        event_id -> Binary,
+        channel_id -> Binary,
+        phase -> Text,
+        state -> Text,
+        attempts -> BigInt,
+        next_attempt_at -> BigInt,
+        settled_at -> Nullable<BigInt>,
+        last_error -> Nullable<Text>,
+    }
+}
+
+diesel::table! {
+    alert_progress (account_id) {
+        account_id -> BigInt,
+        records_up_to -> BigInt,
+    }
+}
+
+diesel::table! {
+    lease (name) {
+        name -> Text,
+        holder -> Text,
+        token -> BigInt,
+        expires_at -> BigInt,
+    }
+}
+
 diesel::joinable!(api_key -> account (account_id));
 diesel::joinable!(session -> app_user (user_id));
 diesel::allow_tables_to_appear_in_same_query!(account, api_key);
 diesel::allow_tables_to_appear_in_same_query!(api_key, key_usage);
 diesel::allow_tables_to_appear_in_same_query!(app_user, session);
+diesel::allow_tables_to_appear_in_same_query!(alert_channel, alert_delivery, alert_event);

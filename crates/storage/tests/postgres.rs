@@ -51,6 +51,7 @@ async fn five_processes_migrate_at_once_and_one_does_the_work() {
             "2026-11-23-120000_foundation",
             "2026-11-25-060000_packed_metrics",
             "2026-11-25-070000_sessions",
+            "2026-11-25-080000_alerts",
             "2026-11-25-090000_fleet"
         ]
     );
@@ -76,7 +77,12 @@ async fn metrics_of_a_column_a_field_are_packed_by_the_migration() {
     let settings = PostgresSettings::new(database.url());
     assert_eq!(
         PostgresStorage::migrate(&settings).await.expect("migrated"),
-        ["2026-11-25-060000_packed_metrics", "2026-11-25-070000_sessions", "2026-11-25-090000_fleet"]
+        [
+            "2026-11-25-060000_packed_metrics",
+            "2026-11-25-070000_sessions",
+            "2026-11-25-080000_alerts",
+            "2026-11-25-090000_fleet"
+        ]
     );
     let storage: Arc<dyn Storage> = Arc::new(PostgresStorage::connect(&settings).await.expect("connected"));
     unpacked::check(storage).await;

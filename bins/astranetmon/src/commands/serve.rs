@@ -7,6 +7,7 @@ use astranetmon_http::ApiState;
 use clap::Args;
 
 use super::DatabaseArguments;
+use crate::alerting::{self, RunningAlerts};
 use crate::configuration::{Environment, Flag, Layers, LogFormat, MetricsListen, Settings};
 use crate::server::{self, ServerSettings};
 use crate::shutdown::StopSignals;
@@ -126,6 +127,7 @@ async fn serve(
     }
     let storage = storage_choice::open(settings, Purpose::Serve).await?;
     let state = web::Data::new(ApiState::new(Arc::clone(&storage), Arc::clone(&clock), settings.api()).await?);
+    let deliverer = alerting::deliverer(settings.post()?, &clock)?;
     let tls = certificate.as_ref().map(ReloadingCertificate::server_config).transpose()?;
     if let Some(certificate) = certificate {
         tokio::spawn(certificate.watch());
@@ -139,6 +141,7 @@ async fn serve(
         extra: None,
     };
     let running = server::start(server, state).await?;
+    let alerts = RunningAlerts::start(&storage, &clock, settings.alerting(), deliverer)?;
     let setup_link = setup_link::offer(storage.as_ref(), settings, clock.as_ref(), running.addr).await?;
     tracing::info!(
         address = %format_args!("{scheme}://{}", running.addr),
@@ -150,7 +153,7 @@ async fn serve(
     tracing::info!("stopping: requests in flight may finish");
     signals
         .finish(async {
-            running.stop().await;
+            tokio::join!(running.stop(), alerts.stop());
             drop(setup_link);
             storage.close().await;
             if let Some(metrics) = metrics {

@@ -3,6 +3,7 @@
 mod database_url;
 mod effective;
 mod layers;
+mod mail;
 mod network;
 mod setting;
 mod span;
@@ -12,6 +13,7 @@ use std::num::{NonZeroU32, NonZeroUsize};
 use std::path::PathBuf;
 use std::str::FromStr;
 
+use astranetmon_alerts::{AlertSettings, PostSettings};
 use astranetmon_http::ApiSettings;
 use astranetmon_storage::postgres::PostgresSettings;
 use serde::{Deserialize, Serialize};
@@ -19,6 +21,7 @@ use serde::{Deserialize, Serialize};
 use crate::Failure;
 pub use database_url::{Database, DatabaseUrl, InvalidDatabaseUrl};
 pub use layers::{Configuration, Environment, Flag, Layers};
+pub use mail::{MailPassword, MailSettings, MailTls};
 pub use network::{Network, PublicUrl};
 pub use setting::SETTINGS;
 pub use span::{InvalidSpan, Span};
@@ -53,6 +56,10 @@ pub struct Settings {
     pub shutdown_timeout: Span,
     /// Bounds that do not come from plans.
     pub limits: LimitSettings,
+    /// Alert rules.
+    pub alerts: AlertTuning,
+    /// The mail server that alerts are handed to.
+    pub smtp: MailSettings,
     /// The embedded database.
     pub sqlite: SqliteTuning,
     /// The database server.
@@ -85,6 +92,16 @@ pub struct LimitSettings {
     pub session_burst: NonZeroU32,
     /// Attempts to sign in a minute and address, by browsers that have not signed in before.
     pub sign_ins_per_minute: NonZeroU32,
+}
+
+/// Alert rules.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct AlertTuning {
+    /// Between evaluations.
+    pub interval: Span,
+    /// Networks that are not public and that webhooks may reach all the same.
+    pub allowed_networks: Vec<Network>,
 }
 
 /// The embedded database.
@@ -148,6 +165,8 @@ impl Default for Settings {
             log_level: "info".to_owned(),
             shutdown_timeout: Span::from_secs(10),
             limits: LimitSettings::default(),
+            alerts: AlertTuning::default(),
+            smtp: MailSettings::default(),
             sqlite: SqliteTuning::default(),
             postgres: PostgresTuning::default(),
         }
@@ -165,6 +184,12 @@ impl Default for LimitSettings {
             session_burst: api.session_burst,
             sign_ins_per_minute: api.sign_ins_per_minute,
         }
+    }
+}
+
+impl Default for AlertTuning {
+    fn default() -> Self {
+        Self { interval: Span(AlertSettings::default().interval), allowed_networks: Vec::new() }
     }
 }
 
@@ -210,6 +235,10 @@ impl Settings {
                 "log_level is one of error, warn, info, debug, trace, or directives such as info,astranetmon_http=debug",
             ));
         }
+        if self.alerts.interval < Span::from_secs(1) {
+            return Err(Failure::usage("alerts.interval is at least 1s"));
+        }
+        self.smtp.smtp()?;
         let postgres = &self.postgres;
         for (name, span) in [
             ("postgres.call_deadline", postgres.call_deadline),
@@ -227,6 +256,24 @@ impl Settings {
 
     const fn guarded(&self) -> bool {
         self.tls.cert.is_some() || !self.trusted_proxies.is_empty()
+    }
+
+    /// What alerts are delivered with.
+    ///
+    /// # Errors
+    /// [`Failure::Usage`] about the mail server.
+    pub fn post(&self) -> Result<PostSettings, Failure> {
+        Ok(PostSettings {
+            allowed_networks: self.alerts.allowed_networks.iter().map(|network| network.0).collect(),
+            smtp: self.smtp.smtp()?,
+            public_url: self.public_url.as_ref().map(ToString::to_string),
+        })
+    }
+
+    /// How often alerts are evaluated.
+    #[must_use]
+    pub fn alerting(&self) -> AlertSettings {
+        AlertSettings { interval: self.alerts.interval.0, ..AlertSettings::default() }
     }
 
     /// What the API is told.

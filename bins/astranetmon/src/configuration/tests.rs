@@ -78,6 +78,10 @@ fn every_setting_is_read_from_the_environment_under_both_spellings() {
         "log_format" => "json",
         "log_level" => "info,actix_web=warn",
         "tls.cert" | "tls.key" => "/a/file",
+        "alerts.interval" => "7s",
+        "alerts.allowed_networks" => "10.0.0.0/8",
+        "smtp.tls" => "starttls",
+        "smtp.from" => "alerts@example.com",
         name if ["_timeout", "_wait", "_deadline"].iter().any(|end| name.ends_with(end)) => "7s",
         _ => "7",
     };
@@ -175,6 +179,19 @@ fn mistakes_are_named_with_the_nearest_setting() {
             variable("ASTRANETMON_POSTGRES_CONNECTION_WAIT", "0s"),
             "postgres.connection_wait is at least 1ms: without a bound a frozen server hangs us",
         ),
+        (variable("ASTRANETMON_ALERTS_INTERVAL", "999ms"), "alerts.interval is at least 1s"),
+        (
+            variable("ASTRANETMON_SMTP_HOST", "mail.example.com"),
+            "smtp.from is set together with smtp.host: who the e-mail is from",
+        ),
+        (
+            file("[smtp]\nhost = 'mail.example.com'\nfrom = 'a@example.com'\ntls = 'none'"),
+            "e-mail cannot be sent: smtp.tls may be none for a mail server on this host only",
+        ),
+        (
+            file("[smtp]\nhost = 'localhost'\nfrom = 'a@example.com'\nuser = 'u'"),
+            "e-mail cannot be sent: smtp.user and smtp.password are set together or not at all",
+        ),
         (variable("ASTRANETMON_TLS_CERT", "/a"), "tls.cert and tls.key are set together or not at all"),
     ] {
         assert_eq!(refusal, sentence);
@@ -196,7 +213,10 @@ fn no_refusal_and_no_printed_configuration_shows_a_password() {
         let refusal = refused.refusal();
         assert!(!refusal.contains("s3cret"), "{refusal}");
     }
-    let configuration = case("", &[("DATABASE_URL", "postgres://u:s3cret@h/d")], &[]).read().expect("valid");
+    let refusal = case("[smtp]\npassword = ['s3cret']", &[], &[]).refusal();
+    assert!(!refusal.contains("s3cret"), "{refusal}");
+    let mail = "[smtp]\nhost = 'mail.example.com'\nfrom = 'a@example.com'\nuser = 'u'\npassword = 's3cret'\n";
+    let configuration = case(mail, &[("DATABASE_URL", "postgres://u:s3cret@h/d")], &[]).read().expect("valid");
     let shown = configuration.effective();
     assert!(shown.contains("database_url = \"postgres://u:***@h/d\" # DATABASE_URL\n"), "{shown}");
     assert!(!format!("{shown}{:?}", configuration.settings).contains("s3cret"));

@@ -1,14 +1,16 @@
 //! The command: a folder, three accounts, a week of history, a server, and agents that go on.
 
 use std::io::Write;
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::Path;
 use std::sync::Arc;
 
 use actix_web::web;
+use astranetmon_alerts::{AlertSettings, PostSettings};
 use astranetmon_domain::{Account, Clock, Plan, SystemClock};
 use astranetmon_http::{ApiSettings, ApiState};
 use astranetmon_storage::Storage;
+use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 use tokio::sync::watch;
 
 use super::DemoOptions;
@@ -19,10 +21,14 @@ use super::history::{load, register};
 use super::live::{Fleet, HostReporter, report_fleets};
 use super::owners::owners;
 use super::schedule::WEEK_SECONDS;
+use crate::alerting::{self, RunningAlerts};
 use crate::configuration::{LogFormat, Settings};
 use crate::server::{self, ServerSettings};
 use crate::shutdown::StopSignals;
 use crate::{Failure, OutputFormat, log, storage_choice};
+
+const LOOPBACK_V4: IpNet = IpNet::V4(Ipv4Net::new_assert(Ipv4Addr::LOCALHOST, 8));
+const LOOPBACK_V6: IpNet = IpNet::V6(Ipv6Net::new_assert(Ipv6Addr::LOCALHOST, 128));
 
 /// Runs the demonstration until it is told to stop.
 ///
@@ -66,6 +72,7 @@ async fn open_storage(path: &Path) -> Result<Arc<dyn Storage>, Failure> {
 /// What runs until it is stopped.
 struct Demonstration {
     server: server::RunningServer,
+    alerts: RunningAlerts,
     reporters: [tokio::task::JoinHandle<()>; 2],
     stop: watch::Sender<bool>,
 }
@@ -73,7 +80,7 @@ struct Demonstration {
 impl Demonstration {
     async fn stop(self, storage: Arc<dyn Storage>) {
         self.stop.send_replace(true);
-        self.server.stop().await;
+        tokio::join!(self.server.stop(), self.alerts.stop());
         for reporter in self.reporters {
             // A reporter that panicked has said so already.
             let _ = reporter.await;
@@ -112,6 +119,10 @@ async fn serve(
     let host = HostReporter::new(storage.as_ref(), enterprise.id, started_at).await?;
     let state = ApiState::new(Arc::clone(storage), Arc::clone(&clock), ApiSettings::default()).await?;
     let server = server::start(ServerSettings::plain(options.listen), web::Data::new(state)).await?;
+    // A demonstration is tried by those who sit at this machine, with a receiver on it.
+    let post = PostSettings { allowed_networks: vec![LOOPBACK_V4, LOOPBACK_V6], ..PostSettings::default() };
+    let deliverer = alerting::deliverer(post, &clock)?;
+    let alerts = RunningAlerts::start(storage, &clock, AlertSettings::default(), deliverer)?;
     let (stop, stopped) = watch::channel(false);
     let reporters = [
         tokio::spawn(report_fleets(
@@ -127,7 +138,7 @@ async fn serve(
     let announcement = announcement(options.format, server.addr, &keys, &owner);
     // Whoever closed standard output does not want to know.
     let _ = std::io::stdout().write_all(announcement.as_bytes());
-    Ok(Demonstration { server, reporters, stop })
+    Ok(Demonstration { server, alerts, reporters, stop })
 }
 
 fn fleets(seed: u64, accounts: &[Account; 3]) -> Result<Vec<Fleet>, Failure> {

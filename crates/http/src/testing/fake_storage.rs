@@ -131,7 +131,7 @@ impl FakeStorage {
     }
 }
 
-fn absent<T>() -> Result<T> {
+pub(super) fn absent<T>() -> Result<T> {
     Err(StorageError::Internal { context: "not in the fake", source: None })
 }
 

@@ -1,6 +1,7 @@
 //! What tests stand on: a storage in memory, and an app around it that believes whom a test names.
 
 mod app;
+mod fake_alerts;
 mod fake_storage;
 
 pub(crate) use app::{TestApi, key_principal};

@@ -5,11 +5,13 @@
 
 mod accounts;
 mod agents;
+mod alerts;
 mod api_keys;
 mod append;
 mod failure;
 mod fleet;
 mod lane;
+mod leases;
 mod maintenance;
 mod metric_write;
 mod metrics;

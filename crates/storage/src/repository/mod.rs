@@ -1,9 +1,11 @@
 //! The traits that both back ends implement, resource by resource.
 
+mod alerts;
 mod audit;
 mod buckets;
 mod fleet;
 mod keys;
+mod leases;
 mod maintenance;
 mod people;
 mod records;
@@ -12,11 +14,17 @@ mod setup;
 use astranetmon_auth::{KeyLookup, SessionLookup};
 use astranetmon_ratelimit::QuotaWindows;
 
+pub use self::alerts::{
+    AlertBoard, AlertChange, AlertChannelRepository, AlertDestination, AlertEventChange, AlertEventPage,
+    AlertEventPosition, AlertHistory, AlertInputs, AlertJob, AlertQuery, AlertRuleRepository, ChangedRoute,
+    DeliveryOutcome, DueDelivery, MeasuredSpeed, NewAlertChannel, WatchedAgent, WatchedRule,
+};
 pub(crate) use self::audit::actor_text;
 pub use self::audit::{AuditEntry, AuditPage, AuditPosition, AuditRepository};
 pub use self::buckets::{BucketQuery, BucketValue, InvalidBucketQuery, MetricBucket};
 pub use self::fleet::{FleetRepository, FleetRow, RouteChange};
 pub use self::keys::{ApiKeyRepository, UsageRepository};
+pub use self::leases::{Lease, LeaseRepository};
 pub use self::maintenance::Maintenance;
 pub use self::people::{AccountRepository, NewUser, SessionRepository, UserRepository};
 pub use self::records::{
@@ -45,6 +53,11 @@ pub trait Storage:
     + TracerouteRepository
     + FleetRepository
     + AuditRepository
+    + AlertRuleRepository
+    + AlertChannelRepository
+    + AlertHistory
+    + AlertJob
+    + LeaseRepository
     + Maintenance
 {
 }
@@ -65,6 +78,11 @@ impl<T> Storage for T where
         + TracerouteRepository
         + FleetRepository
         + AuditRepository
+        + AlertRuleRepository
+        + AlertChannelRepository
+        + AlertHistory
+        + AlertJob
+        + LeaseRepository
         + Maintenance
 {
 }

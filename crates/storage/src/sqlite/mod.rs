@@ -4,9 +4,11 @@
 
 mod accounts;
 mod agents;
+mod alerts;
 mod api_keys;
 mod connection;
 mod fleet;
+mod leases;
 mod maintenance;
 mod metrics;
 #[cfg(test)]

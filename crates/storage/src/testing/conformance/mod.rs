@@ -3,10 +3,13 @@
 
 pub mod accounts;
 pub mod agents;
+pub mod alert_job;
+pub mod alerts;
 pub mod api_keys;
 pub mod audit;
 pub mod buckets;
 pub mod fleet;
+pub mod leases;
 pub mod maintenance;
 pub mod measured;
 pub mod metrics;
@@ -83,6 +86,15 @@ macro_rules! conformance_tests {
             fleet: a_fleet_has_the_newest_of_each_agent, a_fleet_is_of_agents_that_are_known,
                 a_fleet_is_of_one_account;
             audit: audit_pages_walk_the_whole_log, an_appended_entry_is_kept_clean_and_short;
+            alerts: a_rule_comes_back_as_it_was_chosen, a_hundred_rules_and_twenty_channels_are_the_bound,
+                a_rule_takes_only_channels_of_its_account, a_secret_is_for_delivery_only, a_changed_rule_begins_anew,
+                a_deleted_channel_gives_up_what_waits, the_history_pages_newest_first,
+                what_is_done_to_alerts_is_audited;
+            alert_job: an_event_and_its_messages_are_written_together, an_outdated_evaluation_is_not_written,
+                a_message_comes_until_it_is_settled, a_stale_holder_changes_nothing, a_board_shows_what_is_watched,
+                samples_are_read_behind_each_agents_time, records_are_read_behind_a_sequence,
+                many_records_come_in_several_answers;
+            leases: one_holder_at_a_time, a_silent_holder_loses_it;
             maintenance: a_ping_answers, a_shared_secret_is_made_once, a_closed_storage_is_unavailable;
         }
     };

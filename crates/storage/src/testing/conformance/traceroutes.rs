@@ -11,8 +11,13 @@ use super::records::Record;
 use super::{NOVEMBER, account, agent_id, scope};
 use crate::Storage;
 
-pub(super) fn trace(rng: &mut StdRng, agent: &str, at: Timestamp, path: &[&str]) -> Traceroute {
-    let hop = |(ttl, ip): (u8, &&str)| Hop {
+/// A path of one hop, told apart by `last`.
+pub(super) fn path(last: i64) -> Vec<Hop> {
+    vec![hop((1, &format!("192.0.2.{last}").as_str()))]
+}
+
+fn hop((ttl, ip): (u8, &&str)) -> Hop {
+    Hop {
         ttl,
         ip: (!ip.is_empty()).then(|| (*ip).to_owned()),
         hostname: None,
@@ -24,7 +29,10 @@ pub(super) fn trace(rng: &mut StdRng, agent: &str, at: Timestamp, path: &[&str])
         sent_count: 1,
         received_count: 1,
         packet_loss_percent: None,
-    };
+    }
+}
+
+pub(super) fn trace(rng: &mut StdRng, agent: &str, at: Timestamp, path: &[&str]) -> Traceroute {
     Traceroute {
         target: "example.com".to_owned(),
         protocol: TracerouteProtocol::Icmp,

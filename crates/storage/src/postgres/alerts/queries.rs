@@ -1,0 +1,3 @@
+//! The shared queries about alerts, made for PostgreSQL.
+
+crate::alert_queries::backend_alert_queries!(diesel::pg::Pg);

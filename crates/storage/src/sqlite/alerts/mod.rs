@@ -1,0 +1,7 @@
+//! Alerts: rules, channels, history, and the job that evaluates and delivers.
+
+mod channels;
+mod history;
+mod job;
+pub(super) mod queries;
+mod rules;

@@ -1,0 +1,10 @@
+DROP INDEX traceroute_by_sequence;
+DROP INDEX speedtest_by_sequence;
+DROP TABLE lease;
+DROP TABLE alert_progress;
+DROP TABLE alert_delivery;
+DROP TABLE alert_state;
+DROP TABLE alert_event;
+DROP TABLE alert_rule_channel;
+DROP TABLE alert_channel;
+DROP TABLE alert_rule;
