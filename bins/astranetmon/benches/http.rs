@@ -14,6 +14,7 @@ use actix_web::web::{self, Bytes};
 use actix_web::{HttpResponse, rt};
 use astranetmon::server::{self, ServerSettings};
 use astranetmon_auth::{ApiKey, Ingest, ManageAccount, NewApiKey, Operator, PermissionSet, Scope};
+use astranetmon_dashboard::DashboardState;
 use astranetmon_domain::{AgentFacts, AgentId, Clock, MetricSample, Plan, SystemClock, Timestamp};
 use astranetmon_http::{ApiSettings, ApiState};
 use astranetmon_storage::postgres::{PostgresSettings, PostgresStorage};
@@ -84,7 +85,12 @@ async fn run(seconds: u32) {
         let state = web::Data::new(state.expect("a state"));
         let listen = SocketAddr::from(([127, 0, 0, 1], 0));
         let settings = ServerSettings { extra: Some(mount_prepared), ..ServerSettings::plain(listen) };
-        servers.push((storage.kind(), server::start(settings, state).await.expect("a server"), key, storage));
+        servers.push((
+            storage.kind(),
+            server::start(settings, DashboardState::new(state, None)).await.expect("a server"),
+            key,
+            storage,
+        ));
     }
     prepare(&servers[0].1.addr, servers[0].2.reveal()).await;
 

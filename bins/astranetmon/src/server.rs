@@ -95,13 +95,14 @@ impl RunningServer {
     }
 }
 
-/// Starts a server of the API over `state`, and what the process does beside answering.
+/// Starts a server of the API and the dashboard, and what the process does beside answering.
 ///
 /// # Errors
 /// An address that is taken or may not be used.
-pub async fn start(settings: ServerSettings, state: web::Data<ApiState>) -> Result<RunningServer, Failure> {
+pub async fn start(settings: ServerSettings, dashboard: DashboardState) -> Result<RunningServer, Failure> {
     let (stopping, stopped) = watch::channel(false);
-    let edge = Edge { state: web::Data::clone(&state), extra: settings.extra, stopped };
+    let (state, dashboard) = (web::Data::clone(&dashboard.api), web::Data::new(dashboard));
+    let edge = Edge { dashboard, extra: settings.extra, stopped };
     let server = Server::build()
         .backlog(BACKLOG)
         .max_concurrent_connections(MAX_CONNECTIONS_PER_WORKER)
@@ -173,7 +174,7 @@ fn prepare(stream: &TcpStream) -> Option<SocketAddr> {
 /// What a worker makes its HTTP service of.
 #[derive(Clone)]
 struct Edge {
-    state: web::Data<ApiState>,
+    dashboard: web::Data<DashboardState>,
     extra: Option<fn(&mut web::ServiceConfig)>,
     /// Idle connections end when it says so.
     stopped: watch::Receiver<bool>,
@@ -189,8 +190,8 @@ impl Edge {
         InitError = (),
         Error: Debug,
     > + use<T> {
-        let Self { state, extra, stopped } = self.clone();
-        let app = App::new().configure(|services| mount(services, &state, extra)).wrap_fn(|request, next| {
+        let Self { dashboard, extra, stopped } = self.clone();
+        let app = App::new().configure(|services| mount(services, &dashboard, extra)).wrap_fn(|request, next| {
             let (head, body) = request.parts();
             let answering = head.conn_data::<Exchange>().map(|it| it.begin(!matches!(body, Payload::None)));
             let answer = next.call(request);
@@ -217,12 +218,17 @@ impl Edge {
     }
 }
 
-fn mount(services: &mut web::ServiceConfig, state: &web::Data<ApiState>, extra: Option<fn(&mut web::ServiceConfig)>) {
+fn mount(
+    services: &mut web::ServiceConfig,
+    pages: &web::Data<DashboardState>,
+    extra: Option<fn(&mut web::ServiceConfig)>,
+) {
+    let state = &pages.api;
     services
         .service(astranetmon_http::health(web::Data::clone(state)))
         .service(astranetmon_http::api(web::Data::clone(state)))
         .service(astranetmon_http::auth(web::Data::clone(state)))
-        .configure(dashboard(web::Data::new(DashboardState { api: web::Data::clone(state) })));
+        .configure(dashboard(web::Data::clone(pages)));
     if let Some(extra) = extra {
         services.configure(extra);
     }

@@ -3,6 +3,9 @@
 //   <input data-same-as="id">           must say the same as the input of that id; is not sent, having no name.
 //   <option data-reveals="id">          shows the field of that id while chosen; its inputs are sent only then.
 //   <input data-filter="id">            keeps the rows of the table of that id that contain the text.
+//   <button data-fill="id">             opens the dialog around the form of that id, empty or with data-fill-values (JSON by
+//                                       input name); data-fill-send and data-fill-title say what it then does.
+//   <select data-unit-of="id">          writes the chosen option's data-unit into the element of that id.
 //   <dialog data-reload>                loads the page again once closed: it shows what is shown once.
 "use strict";
 

@@ -1,15 +1,30 @@
+use std::sync::Arc;
+
 use actix_web::dev::HttpServiceFactory;
 use actix_web::http::header;
 use actix_web::{HttpResponse, get, guard, web};
+use astranetmon_alerts::Deliverer;
 use astranetmon_http::{ApiError, ApiState, Pages, open_scope, signed_in_scope};
 
 use crate::error_page::failure;
+use crate::settings::ChannelTests;
 use crate::{agent, assets, overview, settings, speedtests, traceroutes};
 
 /// What the pages of one process share.
 pub struct DashboardState {
     /// The API's own state: storage, clock, sessions, limits.
     pub api: web::Data<ApiState>,
+    /// Sends test messages of alerts; none where alerts are switched off.
+    pub deliverer: Option<Arc<dyn Deliverer>>,
+    pub(crate) channel_tests: ChannelTests,
+}
+
+impl DashboardState {
+    /// Over the API's state.
+    #[must_use]
+    pub fn new(api: web::Data<ApiState>, deliverer: Option<Arc<dyn Deliverer>>) -> Self {
+        Self { api, deliverer, channel_tests: ChannelTests::default() }
+    }
 }
 
 /// Mounts the dashboard under `/dashboard`, and a redirect to it at `/`.

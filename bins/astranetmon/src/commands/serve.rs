@@ -2,6 +2,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use actix_web::web;
+use astranetmon_dashboard::DashboardState;
 use astranetmon_domain::{Clock, SystemClock};
 use astranetmon_http::ApiState;
 use clap::Args;
@@ -140,7 +141,7 @@ async fn serve(
         shutdown_timeout: settings.shutdown_timeout.0,
         extra: None,
     };
-    let running = server::start(server, state).await?;
+    let running = server::start(server, DashboardState::new(state, Some(Arc::clone(&deliverer)))).await?;
     let alerts = RunningAlerts::start(&storage, &clock, settings.alerting(), deliverer)?;
     let setup_link = setup_link::offer(storage.as_ref(), settings, clock.as_ref(), running.addr).await?;
     tracing::info!(

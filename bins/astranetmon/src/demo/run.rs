@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use actix_web::web;
 use astranetmon_alerts::{AlertSettings, PostSettings};
+use astranetmon_dashboard::DashboardState;
 use astranetmon_domain::{Account, Clock, Plan, SystemClock};
 use astranetmon_http::{ApiSettings, ApiState};
 use astranetmon_storage::Storage;
@@ -118,10 +119,11 @@ async fn serve(
     let [_, _, enterprise] = &accounts;
     let host = HostReporter::new(storage.as_ref(), enterprise.id, started_at).await?;
     let state = ApiState::new(Arc::clone(storage), Arc::clone(&clock), ApiSettings::default()).await?;
-    let server = server::start(ServerSettings::plain(options.listen), web::Data::new(state)).await?;
     // A demonstration is tried by those who sit at this machine, with a receiver on it.
     let post = PostSettings { allowed_networks: vec![LOOPBACK_V4, LOOPBACK_V6], ..PostSettings::default() };
     let deliverer = alerting::deliverer(post, &clock)?;
+    let dashboard = DashboardState::new(web::Data::new(state), Some(Arc::clone(&deliverer)));
+    let server = server::start(ServerSettings::plain(options.listen), dashboard).await?;
     let alerts = RunningAlerts::start(storage, &clock, AlertSettings::default(), deliverer)?;
     let (stop, stopped) = watch::channel(false);
     let reporters = [

@@ -1,5 +1,7 @@
 //! What forms send, and what a form is told when it cannot be done.
 
+use std::str::FromStr;
+
 use astranetmon_auth::{Password, UnfitPassword};
 use astranetmon_domain::{UserEmail, clean_text};
 use astranetmon_http::ApiError;
@@ -7,6 +9,11 @@ use astranetmon_storage::StorageError;
 
 pub(super) fn refused(sentence: impl Into<String>) -> ApiError {
     ApiError::BadRequest(sentence.into())
+}
+
+/// An id in a path; what is none is not there.
+pub(super) fn id_in_path<T: FromStr>(text: &str) -> Result<T, ApiError> {
+    text.parse().map_err(|_| ApiError::NotFound)
 }
 
 /// Text of an input that must not be left empty.

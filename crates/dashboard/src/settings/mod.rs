@@ -8,10 +8,15 @@ mod alerts;
 mod audit;
 mod audit_sentence;
 mod browser_name;
+mod channel_tests;
+mod channels;
 mod form;
 mod frame;
+mod history;
 mod keys;
 mod people;
+mod rule_form;
+mod rules;
 mod secret_answer;
 mod sessions;
 mod set_up;
@@ -23,6 +28,8 @@ mod tests;
 
 use actix_web::web;
 
+pub(crate) use channel_tests::ChannelTests;
+
 /// What needs a session, under `/dashboard/settings`.
 pub(crate) fn configure(services: &mut web::ServiceConfig) {
     services
@@ -32,6 +39,13 @@ pub(crate) fn configure(services: &mut web::ServiceConfig) {
         .service(keys::create)
         .service(keys::roll)
         .service(keys::revoke)
+        .service(rules::create)
+        .service(rules::update)
+        .service(rules::set_enabled)
+        .service(rules::remove)
+        .service(channels::create)
+        .service(channels::remove)
+        .service(channels::test)
         .service(people::page)
         .service(people::add)
         .service(people::set_role)

@@ -73,7 +73,7 @@ impl Site {
         let storage: Arc<dyn Storage> = Arc::new(SqliteStorage::open(&settings).expect("open"));
         let clock = Arc::new(ManualClock::new(NOW));
         let api = ApiState::new(storage.clone(), clock, ApiSettings::default()).await.expect("state");
-        let state = web::Data::new(DashboardState { api: web::Data::new(api) });
+        let state = web::Data::new(DashboardState::new(web::Data::new(api), None));
         let (own, other) = (tenant(&storage, "own").await, tenant(&storage, "other").await);
         Self { storage, own, other, state, _folder: folder }
     }

@@ -6,8 +6,8 @@ use actix_web::dev::Payload;
 use actix_web::http::header::HeaderMap;
 use actix_web::{FromRequest, HttpMessage, HttpRequest};
 use astranetmon_auth::{
-    ManageAccount, Operator, OwnUser, Principal, ReadAccount, ReadPermission, Scope, SessionHash, SessionPrincipal,
-    SessionRecord, SessionToken,
+    ManageAccount, Operator, OwnUser, Principal, ReadAccount, ReadAlerts, ReadPermission, Scope, SessionHash,
+    SessionPrincipal, SessionRecord, SessionToken,
 };
 use astranetmon_domain::User;
 use astranetmon_ratelimit::InFlight;
@@ -80,6 +80,14 @@ impl SignedIn {
     /// None that a session can meet.
     pub fn reads_account(&self) -> Result<Scope<ReadAccount>, ApiError> {
         self.0.principal.read_account().ok_or(ApiError::Internal)
+    }
+
+    /// The scope in which people, of whatever role, read alerts.
+    ///
+    /// # Errors
+    /// None that a session can meet.
+    pub fn reads_alerts(&self) -> Result<Scope<ReadAlerts>, ApiError> {
+        self.0.principal.alerts().ok_or(ApiError::Internal)
     }
 
     /// The scope in which owners and admins manage their account.

@@ -16,6 +16,8 @@ const PAGES: [&str; 5] = [
 /// Every action, with a body that is in order; whether viewers may do it too. Ids are of nobody.
 fn actions() -> Vec<(Method, &'static str, Option<Value>, bool)> {
     let key = json!({ "name": "x", "permissions": ["read:agents"] });
+    let rule = json!({ "name": "x", "severity": "info", "kind": "route_changed" });
+    let channel = json!({ "name": "x", "kind": "email", "to": "x@example.com" });
     vec![
         (Method::POST, "/dashboard/settings/password", Some(json!({ "current": "x", "password": "y" })), true),
         (Method::DELETE, "/dashboard/settings/sessions/4711", None, true),
@@ -23,6 +25,13 @@ fn actions() -> Vec<(Method, &'static str, Option<Value>, bool)> {
         (Method::POST, "/dashboard/settings/alerts/keys", Some(key), false),
         (Method::POST, "/dashboard/settings/alerts/keys/4711/roll", Some(json!({ "overlap_hours": 1 })), false),
         (Method::DELETE, "/dashboard/settings/alerts/keys/4711", None, false),
+        (Method::POST, "/dashboard/settings/alerts/rules", Some(rule.clone()), false),
+        (Method::PUT, "/dashboard/settings/alerts/rules/4711", Some(rule), false),
+        (Method::POST, "/dashboard/settings/alerts/rules/4711/off", None, false),
+        (Method::DELETE, "/dashboard/settings/alerts/rules/4711", None, false),
+        (Method::POST, "/dashboard/settings/alerts/channels", Some(channel), false),
+        (Method::POST, "/dashboard/settings/alerts/channels/4711/test", None, false),
+        (Method::DELETE, "/dashboard/settings/alerts/channels/4711", None, false),
         (
             Method::POST,
             "/dashboard/settings/people",

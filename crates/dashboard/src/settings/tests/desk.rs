@@ -86,7 +86,7 @@ impl Desk {
         let clock = Arc::new(ManualClock::new(START));
         let state = ApiState::new(Arc::clone(&storage), clock.clone(), ApiSettings::default()).await;
         let state = web::Data::new(state.expect("a state"));
-        let pages = web::Data::new(DashboardState { api: state.clone() });
+        let pages = web::Data::new(DashboardState::new(state.clone(), None));
         let app = App::new().service(api(state.clone())).service(auth(state)).configure(dashboard(pages));
         let app = test::init_service(app).await;
         let call = Box::new(move |request: TestRequest| {
