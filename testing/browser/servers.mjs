@@ -33,7 +33,15 @@ export class Servers {
     service() {
         return this.#once("service", async () => {
             this.mail = await smtpSink();
-            return this.#fleet("service", FEW, { log_level: "debug" });
+            return this.#fleet("service", FEW, {
+                log_level: "debug",
+                alerts_interval: "1s",
+                alerts_allowed_networks: "127.0.0.0/8",
+                smtp_host: "127.0.0.1",
+                smtp_port: this.mail.port,
+                smtp_tls: "none",
+                smtp_from: "AstraNetmon <alerts@service.example>",
+            });
         });
     }
 

@@ -8,8 +8,8 @@ import { settled, signedIn } from "../visitor.mjs";
 import { eventually } from "../cases.mjs";
 import { signedBy, webhookReceiver } from "../webhook.mjs";
 
-export const HOOK = "a webhook of the tests";
-export const MAILBOX = "a mailbox of the tests";
+export const HOOK = "pager";
+export const MAILBOX = "on call by mail";
 export const ON_CALL = "on.call@example.net";
 /** What fires at once, and what fires once the service has watched for 30 seconds. */
 export const BUSY = { name: "the processor is busy", agent: "agent-0003" };
@@ -76,7 +76,7 @@ export default async function alerts({ it, browser, servers }) {
             await form.getByLabel("Fires when").selectOption("metric_threshold");
             await form.getByLabel("Metric").selectOption("cpu_percent");
             await form.getByLabel("Value").fill("1");
-            await form.getByLabel("for so many minutes").fill("0");
+            await form.getByLabel("For minutes").fill("0");
         });
         await ruleMade(page, SILENT, async (form) => {
             await form.getByLabel("Fires when").selectOption("agent_offline");
