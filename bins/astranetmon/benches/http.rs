@@ -64,6 +64,8 @@ fn main() {
         eprintln!("this benchmark needs wrk: apt-get install wrk");
         return;
     }
+    // The client is built for TLS without a provider of its own.
+    let _ = rustls::crypto::ring::default_provider().install_default();
     rt::System::new().block_on(run(seconds));
 }
 

@@ -25,6 +25,8 @@ struct AlertsPage {
     /// Where callers reach the API; empty: where the page came from.
     api_origin: String,
     plan_limit: String,
+    /// What a bar of full height in a key's chart means.
+    full_bar: &'static str,
     live: Vec<KeyView>,
     ended: Vec<KeyView>,
     most_keys: usize,
@@ -75,6 +77,10 @@ pub(crate) async fn page(
         frame: Frame::of(&signed_in, Tab::Alerts),
         api_origin: state.api.settings().public_url.as_deref().unwrap_or_default().to_owned(),
         plan_limit: plan_limit(account.plan),
+        full_bar: match account.plan.hourly_limit() {
+            Some(_) => "A full bar is that limit, or the busiest hour if that is more.",
+            None => "A full bar is the busiest hour.",
+        },
         live,
         ended,
         most_keys: ApiKeyRecord::MAX_LIVE_PER_ACCOUNT,

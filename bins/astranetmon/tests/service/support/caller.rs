@@ -48,6 +48,8 @@ impl Answer {
 
 impl Caller {
     pub(crate) fn new() -> Self {
+        // The client is built for TLS without a provider of its own; that one is there already is as good.
+        let _ = rustls::crypto::ring::default_provider().install_default();
         let client = Client::builder().no_proxy().timeout(Duration::from_secs(20)).build().expect("a client");
         Self { client }
     }
