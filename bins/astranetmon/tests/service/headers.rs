@@ -1,6 +1,6 @@
 //! What stands on every answer, and which methods a path takes.
 
-use astranetmon_domain::Plan;
+use astranetmon_domain::{Plan, UserRole};
 use reqwest::Method;
 use tokio_postgres::NoTls;
 
@@ -50,6 +50,8 @@ async fn every_answer_carries_the_safety_headers_and_a_request_id() {
     let spent = format!("Bearer {}", office.key(&starter).await.secret);
     let nothing = office.key_with(&account, astranetmon_auth::PermissionSet::NONE, None).await;
     let nothing = format!("Bearer {}", nothing.secret);
+    let person = office.person(&account, "ada@example.com", UserRole::Viewer).await;
+    let session = office.session_since(&person, now()).await;
     let (server, caller) = (Server::start(&database), Caller::new());
     for _ in 0..100 {
         caller.ask(&server, Method::GET, "/api/v1/agents", Some(&spent), &[]).await;
@@ -86,6 +88,39 @@ async fn every_answer_carries_the_safety_headers_and_a_request_id() {
     let docs = caller.get_open(&server, "/api/v1/docs").await;
     assert_eq!(docs.status, 200);
     check_safety("the documentation", &docs, true);
+
+    let (cookie, html) = (("cookie", session.as_str()), ("accept", "text/html"));
+    let pages = [
+        (303, "/", &[html][..]),
+        (303, "/dashboard", &[html]),
+        (401, "/dashboard", &[]),
+        (200, "/dashboard", &[cookie, html]),
+        (200, "/dashboard/agents/agent-1", &[cookie]),
+        (200, "/dashboard/data/fleet", &[cookie]),
+        (200, "/dashboard/settings/alerts", &[cookie]),
+        (404, "/dashboard/agents/nobody", &[cookie, html]),
+        (404, "/dashboard/nowhere", &[cookie]),
+        (403, "/dashboard", &[cookie, ("sec-fetch-site", "cross-site")]),
+        (200, "/dashboard/sign-in", &[html]),
+        (200, "/dashboard/assets/app.css", &[]),
+        (404, "/dashboard/assets/nothing", &[]),
+    ];
+    for (status, path, headers) in pages {
+        let answer = caller.ask(&server, Method::GET, path, None, headers).await;
+        assert_eq!(answer.status, status, "{path}: {answer:?}");
+        check_safety(path, &answer, true);
+        let policy = answer.header("content-security-policy").expect("a policy");
+        assert!(policy.contains("script-src 'self';") && policy.contains("frame-ancestors 'none'"), "{path}: {policy}");
+        assert_eq!(answer.header("cross-origin-opener-policy"), Some("same-origin"), "{path}");
+        assert!(answer.header("permissions-policy").is_some(), "{path}");
+        let kept = answer.header("cache-control");
+        assert!(kept == Some("no-store") || path.starts_with("/dashboard/assets/"), "{path}: {kept:?}");
+    }
+    for (status, headers) in [(200, &[cookie][..]), (401, &[])] {
+        let answer = caller.ask(&server, Method::GET, "/auth/v1/session", None, headers).await;
+        assert_eq!(answer.status, status, "{answer:?}");
+        check_safety("the session", &answer, false);
+    }
 
     // Locked out, the database refuses; the server answers all the same.
     let (holder, connection) = tokio_postgres::connect(database.url(), NoTls).await.expect("a connection");

@@ -1,6 +1,7 @@
 use std::time::Duration;
 
 use reqwest::header::{AUTHORIZATION, HeaderMap};
+use reqwest::redirect::Policy;
 use reqwest::{Client, Method};
 use serde_json::Value;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -50,7 +51,12 @@ impl Caller {
     pub(crate) fn new() -> Self {
         // The client is built for TLS without a provider of its own; that one is there already is as good.
         let _ = rustls::crypto::ring::default_provider().install_default();
-        let client = Client::builder().no_proxy().timeout(Duration::from_secs(20)).build().expect("a client");
+        let client = Client::builder()
+            .no_proxy()
+            .redirect(Policy::none())
+            .timeout(Duration::from_secs(20))
+            .build()
+            .expect("a client");
         Self { client }
     }
 
