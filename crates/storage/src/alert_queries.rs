@@ -171,6 +171,35 @@ macro_rules! backend_alert_queries {
                 .filter(alert_channel::account_id.eq(account_id.0))
                 .filter(alert_channel::id.eq_any(ids))
         }
+
+        /// Each list query by name, as diesel shows it.
+        #[cfg(test)]
+        pub(crate) fn shown_list_queries() -> Vec<(&'static str, String)> {
+            let (account, rule, event) =
+                (AccountId(1), AlertRuleId(uuid::Uuid::nil()), AlertEventId(uuid::Uuid::nil()));
+            let position = AlertEventPosition { fired_at: Timestamp::from_seconds(50_000), id: event };
+            macro_rules! shown {
+                ($query:expr) => {
+                    diesel::debug_query::<$backend, _>(&$query).to_string()
+                };
+            }
+            vec![
+                ("rules", shown!(alert_rules(account, None))),
+                ("channels of rules", shown!(alert_rule_channels(account, None))),
+                ("channels of a rule", shown!(alert_rule_channels(account, Some(&rule)))),
+                ("channels", shown!(alert_channels(account))),
+                ("states", shown!(alert_states(account))),
+                ("events", shown!(alert_events(account, None, None, 51))),
+                ("events behind", shown!(alert_events(account, None, Some(&position), 51))),
+                ("events of a rule", shown!(alert_events(account, Some(&rule), None, 51))),
+                ("events of a rule behind", shown!(alert_events(account, Some(&rule), Some(&position), 51))),
+                ("deliveries of an event", shown!(alert_deliveries(account, &event))),
+                ("deliveries due", shown!(alert_deliveries_due(position.fired_at, 16))),
+                ("watched agents", shown!(watched_agents(account))),
+                ("speed tests behind", shown!(measured_speeds(account, (99_000, 99_100)))),
+                ("changed routes behind", shown!(changed_routes(account, (99_000, 99_100)))),
+            ]
+        }
     };
 }
 

@@ -8,6 +8,8 @@ use diesel::pg::Pg;
 use tokio_postgres::{Client, NoTls};
 use uuid::Uuid;
 
+use super::alerts::queries as alert_queries;
+use super::alerts::samples::SAMPLES_AFTER;
 use super::totals::total_sql;
 use super::{PostgresSettings, PostgresStorage, queries};
 use crate::AuditPosition;
@@ -132,6 +134,58 @@ async fn every_list_query_uses_an_index_with_a_million_rows() {
             assert!(!whole && !sorted, "{name}\n{sql}\n{plan}");
         }
     }
+}
+
+/// Events, messages about them, and how rules stand, on top of the million rows.
+const ALERTS: &str = "
+    INSERT INTO alert_rule (account_id, id, name, enabled, severity, condition, created_at, revision, start_sequence)
+        SELECT 1 + n % 10, decode(lpad(to_hex(n), 32, '0'), 'hex'), 'rule', true, 'info', '{}', 0, 1, 0
+        FROM generate_series(1, 1000) n;
+    INSERT INTO alert_channel (account_id, id, name, kind, target, created_at)
+        SELECT 1 + n % 10, decode(lpad(to_hex(n), 32, '0'), 'hex'), 'channel', 'email', 'a@example.com', 0
+        FROM generate_series(1, 1000) n;
+    INSERT INTO alert_rule_channel (account_id, rule_id, channel_id)
+        SELECT account_id, id, id FROM alert_rule;
+    INSERT INTO alert_state (account_id, rule_id, agent_id, state)
+        SELECT account_id, id, 'agent-' || n, 'ok' FROM alert_rule, generate_series(1, 100) n;
+    INSERT INTO alert_event (account_id, id, rule_id, rule_name, severity, kind, agent_id, agent_name, fired_at, sentence)
+        SELECT 1 + n % 10, decode(lpad(to_hex(n), 32, '0'), 'hex'), decode(lpad(to_hex(n % 1000), 32, '0'), 'hex'),
+               'rule', 'info', 'agent_offline', 'agent-1', 'a', n * 1000000::bigint, 'x'
+        FROM generate_series(1, 100000) n;
+    INSERT INTO alert_delivery (account_id, id, event_id, channel_id, phase, state, attempts, next_attempt_at)
+        SELECT account_id, id, id, id, 'fired', CASE WHEN fired_at % 100000000 = 0 THEN 'queued' ELSE 'delivered' END,
+               1, fired_at
+        FROM alert_event;
+    ANALYZE;";
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn every_list_query_about_alerts_uses_an_index() {
+    let (_database, client) = million_rows().await;
+    client.batch_execute(ALERTS).await.expect("rows");
+    for (name, debug) in alert_queries::shown_list_queries() {
+        let sql = bound_sql(&debug, Placeholder::Dollar);
+        let rows = client.query(&format!("EXPLAIN {sql}"), &[]).await.expect(&sql);
+        let plan: Vec<String> = rows.iter().map(|row| row.get(0)).collect();
+        let plan = plan.join("\n");
+        assert!(plan.contains("Index"), "{name}\n{sql}\n{plan}");
+        for line in plan.lines() {
+            let rows = estimated_rows(line).unwrap_or(0);
+            // An account's rules, channels and states are read whole, and may be sorted rather than walked by index.
+            let whole = line.contains("Seq Scan") && rows > 1;
+            let sorted = line.contains("Sort  (") && rows > 100 && name != "states";
+            assert!(!whole && !sorted, "{name}\n{sql}\n{plan}");
+        }
+    }
+    let samples = SAMPLES_AFTER
+        .replace("$2", "ARRAY['agent-1', 'agent-2']")
+        .replace("$3", "ARRAY[3000000000000, 3000000000000]::bigint[]")
+        .replace("$1", "1")
+        .replace("$4", "3000000000000")
+        .replace("$5", "20001")
+        .replace("$6", "9000000000000");
+    let rows = client.query(&format!("EXPLAIN {samples}"), &[]).await.expect("explained");
+    let plan = rows.iter().map(|row| row.get::<_, String>(0)).collect::<Vec<_>>().join("\n");
+    assert!(plan.contains("Index Cond: ((account_id = 1) AND (agent_id = asked.agent_id)"), "{plan}");
 }
 
 /// From a node's line, `… (cost=… rows=60 width=…)`.

@@ -2,6 +2,7 @@
 
 mod accounts;
 mod agents;
+mod alert_rules;
 mod alerts;
 mod records;
 mod setup_offer;
@@ -11,6 +12,7 @@ use serde::Serialize;
 
 pub(crate) use self::accounts::*;
 pub(crate) use self::agents::*;
+pub(crate) use self::alert_rules::*;
 pub(crate) use self::alerts::*;
 pub(crate) use self::records::*;
 pub(crate) use self::setup_offer::*;

@@ -10,6 +10,7 @@ use diesel::sql_types::Text;
 use diesel::sqlite::{Sqlite, SqliteConnection};
 use uuid::Uuid;
 
+use super::alerts::queries as alert_queries;
 use super::connection::{self, Access};
 use super::queries;
 use crate::AuditPosition;
@@ -63,6 +64,20 @@ fn million_rows() -> (tempfile::TempDir, SqliteConnection) {
         )
         .expect("rows");
     (folder, connection)
+}
+
+#[test]
+fn every_list_query_about_alerts_uses_an_index() {
+    let (_folder, mut connection) = million_rows();
+    let queries = alert_queries::shown_list_queries();
+    assert_eq!(queries.len(), 14);
+    for (name, debug) in queries {
+        let plan = plan(&mut connection, &debug);
+        // Due deliveries are those of all accounts.
+        let first = if name == "deliveries due" { "(state=? AND next_attempt_at<?)" } else { "(account_id=?" };
+        assert!(plan.starts_with("SEARCH ") && plan.contains(first), "{name}: {plan}");
+        assert!(!plan.contains("SCAN ") && !plan.contains("TEMP B-TREE"), "{name}: {plan}");
+    }
 }
 
 #[test]

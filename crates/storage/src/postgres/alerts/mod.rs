@@ -6,4 +6,4 @@ mod history;
 mod job;
 pub(super) mod queries;
 mod rules;
-mod samples;
+pub(super) mod samples;
