@@ -70,6 +70,56 @@ impl MetricField {
     pub fn scale(self) -> f64 {
         10f64.powi(i32::from(self.decimals()))
     }
+
+    /// What the number counts, as people write it: `%`, `B/s`; empty for a mere number.
+    #[must_use]
+    pub fn unit(self) -> &'static str {
+        self.stem_and_unit().1
+    }
+
+    /// What people call it: `CPU`, `Disk read`.
+    #[must_use]
+    pub fn label(self) -> String {
+        match self.stem_and_unit().0 {
+            "cpu" => "CPU".to_owned(),
+            stem @ ("memory" | "disk") => format!("{} used", capitalised(stem)),
+            "load_1" => "Load, 1 min".to_owned(),
+            "load_5" => "Load, 5 min".to_owned(),
+            "load_15" => "Load, 15 min".to_owned(),
+            stem @ ("network_receive" | "network_transmit") if self.name.ends_with("_total") => {
+                format!("{}, since the start", capitalised(&stem.replace('_', " ")))
+            }
+            stem => capitalised(&stem.trim_end_matches("_count").replace('_', " ")),
+        }
+    }
+
+    /// A value in the unit of the field, for people: `97.25 %`.
+    #[must_use]
+    pub fn with_unit(self, value: f64) -> String {
+        match self.unit() {
+            "" => value.to_string(),
+            unit => format!("{value} {unit}"),
+        }
+    }
+
+    fn stem_and_unit(self) -> (&'static str, &'static str) {
+        const UNITS: [(&str, &str); 7] = [
+            ("_percent", "%"),
+            ("_bytes_per_second", "B/s"),
+            ("_bytes_total", "B"),
+            ("_bytes", "B"),
+            ("_ms", "ms"),
+            ("_celsius", "°C"),
+            ("_seconds", "s"),
+        ];
+        let parted = UNITS.into_iter().find_map(|(suffix, unit)| Some((self.name.strip_suffix(suffix)?, unit)));
+        parted.unwrap_or((self.name, ""))
+    }
+}
+
+fn capitalised(text: &str) -> String {
+    let mut letters = text.chars();
+    letters.next().map_or_else(String::new, |first| first.to_uppercase().chain(letters).collect())
 }
 
 impl fmt::Display for MetricField {
@@ -105,6 +155,25 @@ mod tests {
         }
         for name in ["", "cpu", "CPU_PERCENT", "cpu_percent ", "timestamp"] {
             assert_eq!(name.parse::<MetricField>(), Err(UnknownMetricField), "{name:?}");
+        }
+    }
+
+    #[test]
+    fn a_field_is_written_as_people_call_it_with_its_unit() {
+        for (name, label, value) in [
+            ("cpu_percent", "CPU", "97.25 %"),
+            ("load_15", "Load, 15 min", "97.25"),
+            ("memory_used_bytes", "Memory used", "97.25 B"),
+            ("memory_percent", "Memory used", "97.25 %"),
+            ("disk_read_bytes_per_second", "Disk read", "97.25 B/s"),
+            ("network_receive_bytes_total", "Network receive, since the start", "97.25 B"),
+            ("network_errors_count", "Network errors", "97.25"),
+            ("packet_loss_percent", "Packet loss", "97.25 %"),
+            ("temperature_celsius", "Temperature", "97.25 °C"),
+            ("uptime_seconds", "Uptime", "97.25 s"),
+        ] {
+            let field: MetricField = name.parse().expect(name);
+            assert_eq!((field.label().as_str(), field.with_unit(97.25).as_str()), (label, value), "{name}");
         }
     }
 }

@@ -24,18 +24,20 @@ impl fmt::Display for Span {
 }
 
 pub(super) fn threshold_crossed(agent: &str, threshold: &MetricThreshold, value: f64) -> String {
-    let (field, side, limit) = (threshold.field().name, threshold.side().as_str(), threshold.value());
+    let (field, side) = (threshold.field(), threshold.side().as_str());
+    let (label, limit, value) = (field.label(), field.with_unit(threshold.value()), field.with_unit(value));
     match threshold.for_seconds() {
-        0 => format!("{field} of {agent} is {side} {limit}: {value}."),
+        0 => format!("{label} of {agent} is {side} {limit}: {value}."),
         seconds => {
-            format!("{field} of {agent} has been {side} {limit} for {}: {value} now.", Span(i64::from(seconds)))
+            format!("{label} of {agent} has been {side} {limit} for {}: {value} now.", Span(i64::from(seconds)))
         }
     }
 }
 
 pub(super) fn threshold_left(agent: &str, threshold: &MetricThreshold, value: f64) -> String {
-    let (field, side, limit) = (threshold.field().name, threshold.side().as_str(), threshold.value());
-    format!("{field} of {agent} is no longer {side} {limit}: {value}.")
+    let (field, side) = (threshold.field(), threshold.side().as_str());
+    let (label, limit, value) = (field.label(), field.with_unit(threshold.value()), field.with_unit(value));
+    format!("{label} of {agent} is no longer {side} {limit}: {value}.")
 }
 
 pub(super) fn offline(agent: &str, silent_seconds: i64) -> String {

@@ -249,7 +249,7 @@ async fn a_lost_message_comes_again_until_it_arrives(database: Database) {
     let post = post(PostSettings { smtp: Some(smtp), ..PostSettings::default() }, Arc::clone(&clock) as Arc<dyn Clock>);
     let running = start(storage, Arc::clone(&clock) as Arc<dyn Clock>, Arc::new(post));
     cpu(storage.as_ref(), &owner, &["a"], 99.0, clock.now()).await;
-    assert!(sink.message().await.contains("cpu_percent of a is above 90: 99."));
+    assert!(sink.message().await.contains("CPU of a is above 90 %: 99 %."));
     let mut bodies = Vec::new();
     for (status, wait) in [("500", 12), ("503", 36)] {
         bodies.push(receiver.call().await.body);

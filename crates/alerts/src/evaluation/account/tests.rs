@@ -114,7 +114,7 @@ fn a_threshold_fires_once_and_resolves_once() {
     assert_eq!(account.cpu(60, 95.0), NOTHING);
     assert_eq!(account.states()[0].state, AlertState::Pending { since: at(60) });
     assert_eq!(account.cpu(120, 96.0), NOTHING);
-    assert_eq!(account.cpu(180, 97.25), ["fired: cpu_percent of host of a has been above 90 for 2 min: 97.25 now."]);
+    assert_eq!(account.cpu(180, 97.25), ["fired: CPU of host of a has been above 90 % for 2 min: 97.25 % now."]);
     assert!(matches!(account.states()[0].state, AlertState::Firing { since, .. } if since == at(180)));
     assert_eq!(account.cpu(240, 99.0), NOTHING);
     assert_eq!(account.cpu(300, 10.0), NOTHING);
@@ -122,7 +122,7 @@ fn a_threshold_fires_once_and_resolves_once() {
     for second in [420, 480] {
         assert_eq!(account.cpu(second, 20.0), NOTHING);
     }
-    assert_eq!(account.cpu(540, 20.0), ["resolved: cpu_percent of host of a is no longer above 90: 20."]);
+    assert_eq!(account.cpu(540, 20.0), ["resolved: CPU of host of a is no longer above 90 %: 20 %."]);
     assert_eq!(account.states()[0].state, AlertState::Ok);
 }
 
@@ -197,10 +197,7 @@ fn agents_that_a_rule_is_not_about_are_left_alone() {
         })
         .into();
     assert_eq!(account.memory.query(&account.rules, &account.board, at(0)).samples_after.len(), 1);
-    assert_eq!(
-        account.step(at(0), &samples, AlertInputs::default()),
-        ["fired: cpu_percent of host of a is above 90: 99."]
-    );
+    assert_eq!(account.step(at(0), &samples, AlertInputs::default()), ["fired: CPU of host of a is above 90 %: 99 %."]);
 }
 
 #[test]
