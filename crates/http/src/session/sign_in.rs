@@ -4,7 +4,8 @@ use std::sync::Arc;
 use actix_web::http::header::{self, HeaderMap};
 use actix_web::{HttpRequest, HttpResponse};
 use astranetmon_auth::{
-    NewSession, Operator, Password, PasswordHash, PasswordQueue, SessionHash, SessionRecord, SessionToken,
+    NewSession, Operator, Password, PasswordHash, PasswordQueue, Principal, SessionHash, SessionPrincipal,
+    SessionRecord, SessionToken,
 };
 use astranetmon_domain::{Account, User, UserEmail, clean_text};
 use astranetmon_ratelimit::{DeviceId, Wait};
@@ -164,9 +165,11 @@ async fn end_former(state: &ApiState, headers: &HeaderMap, session: &SessionReco
     if let Some((former, user)) = state.storage.session_find_by_hash(&former).await?
         && former.id != session.id
     {
-        let of_former = SignedIn::new(state, user, former, SessionHash::from_bytes([0; 32]));
-        let (user_id, id) = (of_former.user().id, of_former.session().id);
-        state.storage.session_end(&of_former.own_user()?, user_id, id, state.clock.now()).await?;
+        let SessionRecord { id, user_id, account_id, .. } = former;
+        let principal = Principal::Session(SessionPrincipal { user_id, account_id, role: user.role });
+        if let Some((_, own)) = principal.own_user() {
+            state.storage.session_end(&own, user_id, id, state.clock.now()).await?;
+        }
     }
     Ok(())
 }
