@@ -1,3 +1,4 @@
+use std::net::IpAddr;
 use std::num::{NonZeroU32, NonZeroUsize};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -143,6 +144,14 @@ impl ApiState {
         let id = signed_in.user().account_id;
         let account = self.storage.account_find(&Operator::new("show a person's account"), id).await?;
         account.ok_or(ApiError::NotSignedIn)
+    }
+
+    /// Counts a failure to authenticate of an address: `failed`, or `too_many` once there were too many.
+    pub(crate) fn authentication_failed(&self, address: IpAddr, failed: ApiError, too_many: &'static str) -> ApiError {
+        match self.address_guard.failure(address) {
+            Ok(()) => failed,
+            Err(wait) => ApiError::TooManyRequests { message: too_many, retry_after: wait.seconds },
+        }
     }
 
     /// Begins to send callers away, for good: `/readyz` says so, and every answer closes its connection.

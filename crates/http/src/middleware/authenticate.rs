@@ -131,14 +131,12 @@ async fn identify(state: &ApiState, request: &HttpRequest) -> Result<Caller, Api
             }
         }
     };
-    Err(match state.address_guard.failure(address) {
-        Ok(()) => failed,
-        Err(wait) => ApiError::TooManyRequests {
-            message: "Too many failed authentications from this address: wait for the seconds in Retry-After, \
-                      then send a valid API key as Authorization: Bearer astra_…",
-            retry_after: wait.seconds,
-        },
-    })
+    Err(state.authentication_failed(
+        address,
+        failed,
+        "Too many failed authentications from this address: wait for the seconds in Retry-After, then send a valid API \
+         key as Authorization: Bearer astra_…",
+    ))
 }
 
 /// A browser sends its cookie along for pages of other sites too.

@@ -7,11 +7,11 @@ use astranetmon_domain::{AccountName, Plan, UserEmail};
 use astranetmon_storage::{FirstOwner, Setup};
 use serde::Deserialize;
 
-use super::cookie::{SentCookie, device_cookie_sent, no_session_cookie};
+use super::cookie::{device_cookie_sent, no_session_cookie};
 use super::cross_site::{refuse_cross_site_change, refuse_cross_site_read};
-use super::door::{check_csrf_token, only_reads};
+use super::door::admit;
 use super::sign_in::{SignIn, begin, refuse_plain_http, seeded_by_system, session_json};
-use super::{SignedIn, find_session, pass_guard};
+use super::{SignedIn, pass_guard};
 use crate::ApiError;
 use crate::client_address::client_of;
 use crate::error::JSON_BODY;
@@ -60,10 +60,7 @@ async fn sign_in(
     refuse_cross_site_change(request.headers(), state.settings.public_url.as_deref())?;
     refuse_plain_http(&state, &request)?;
     let Credentials { email, password } = credentials.into_inner();
-    let device = match device_cookie_sent(request.headers()) {
-        SentCookie::One(value) => Some(value),
-        SentCookie::Absent | SentCookie::Malformed => None,
-    };
+    let device = device_cookie_sent(request.headers());
     let password = Password::presented(password);
     let address = client_of(&state, &request);
     let user = SignIn { email: &email, password, address, device }.person(&state).await?;
@@ -73,16 +70,7 @@ async fn sign_in(
 
 /// The session of a request, behind the same guards as the dashboard's pages.
 async fn own_session(state: &ApiState, request: &HttpRequest) -> Result<SignedIn, ApiError> {
-    let headers = request.headers();
-    if only_reads(request.method()) {
-        refuse_cross_site_read(headers)?;
-    } else {
-        refuse_cross_site_change(headers, state.settings.public_url.as_deref())?;
-    }
-    let signed_in = find_session(state, headers, client_of(state, request)).await?.ok_or(ApiError::NotSignedIn)?;
-    if !only_reads(request.method()) {
-        check_csrf_token(state, headers, &signed_in)?;
-    }
+    let signed_in = admit(state, request, refuse_cross_site_read).await?;
     pass_guard(state, &signed_in).await?;
     Ok(signed_in)
 }
@@ -154,13 +142,11 @@ fn bad(error: &dyn std::error::Error) -> ApiError {
 }
 
 fn wrong_token(state: &ApiState, request: &HttpRequest) -> ApiError {
-    match state.address_guard.failure(client_of(state, request)) {
-        Ok(()) => ApiError::Refused(
+    state.authentication_failed(
+        client_of(state, request),
+        ApiError::Refused(
             "Refused: this set-up link is wrong or its time is over; the service writes a new one when it is restarted",
         ),
-        Err(wait) => ApiError::TooManyRequests {
-            message: "Too many failed authentications from this address: wait for the seconds in Retry-After",
-            retry_after: wait.seconds,
-        },
-    }
+        "Too many failed authentications from this address: wait for the seconds in Retry-After",
+    )
 }

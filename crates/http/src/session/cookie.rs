@@ -16,6 +16,16 @@ pub(crate) enum SentCookie<'a> {
     Malformed,
 }
 
+impl<'a> SentCookie<'a> {
+    /// The value, if there is one that is somebody's.
+    pub(crate) const fn value(self) -> Option<&'a str> {
+        match self {
+            Self::One(value) => Some(value),
+            Self::Absent | Self::Malformed => None,
+        }
+    }
+}
+
 fn sent<'a>(headers: &'a HeaderMap, name: &str) -> SentCookie<'a> {
     let mut found = SentCookie::Absent;
     for line in headers.get_all(header::COOKIE) {
@@ -35,8 +45,8 @@ pub(crate) fn session_cookie_sent(headers: &HeaderMap) -> SentCookie<'_> {
     sent(headers, SESSION)
 }
 
-pub(crate) fn device_cookie_sent(headers: &HeaderMap) -> SentCookie<'_> {
-    sent(headers, DEVICE)
+pub(crate) fn device_cookie_sent(headers: &HeaderMap) -> Option<&str> {
+    sent(headers, DEVICE).value()
 }
 
 /// A value for `Set-Cookie`. Lax, so that a link from elsewhere opens the dashboard; what may come from elsewhere is

@@ -3,7 +3,7 @@ use actix_web::dev::{HttpServiceFactory, ServiceRequest, ServiceResponse};
 use actix_web::http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use actix_web::http::{Method, StatusCode};
 use actix_web::middleware::{Next, from_fn};
-use actix_web::{Error, HttpMessage, HttpResponse, Scope, web};
+use actix_web::{Error, HttpMessage, HttpRequest, HttpResponse, Scope, web};
 
 use super::cross_site::{refuse_cross_site_change, refuse_cross_site_page};
 use super::{SignedIn, find_session, pass_guard};
@@ -59,7 +59,7 @@ pub fn open_scope(state: web::Data<ApiState>, pages: Pages, scope: Scope) -> imp
         .wrap(from_fn(move |request, next| edge(at_edge.clone(), request, next)))
 }
 
-pub(crate) const fn only_reads(method: &Method) -> bool {
+const fn only_reads(method: &Method) -> bool {
     matches!(*method, Method::GET | Method::HEAD)
 }
 
@@ -87,7 +87,10 @@ async fn signed_in_door(
     request: ServiceRequest,
     next: Next<BoxBody>,
 ) -> Result<ServiceResponse, Error> {
-    let signed_in = match admit(&state, &request).await {
+    if let Err(refusal) = request_form::check(&request, JSON_BODY) {
+        return Ok(request.error_response(refusal));
+    }
+    let signed_in = match admit(&state, request.request(), refuse_cross_site_page).await {
         Ok(signed_in) => signed_in,
         Err(ApiError::NotSignedIn) if is_page_view(&request) => {
             let sign_in = sign_in_location(pages.sign_in, &request);
@@ -106,24 +109,28 @@ async fn signed_in_door(
     Ok(ServiceResponse::new(request, held(response, place)))
 }
 
-async fn admit(state: &ApiState, request: &ServiceRequest) -> Result<SignedIn, ApiError> {
-    request_form::check(request, JSON_BODY)?;
-    let headers = request.headers();
-    if only_reads(request.method()) {
-        refuse_cross_site_page(headers)?;
+/// Whose session a request is made in, once it is known that no other site made it. What reading is refused is told by
+/// `refuse_read`.
+pub(super) async fn admit(
+    state: &ApiState,
+    request: &HttpRequest,
+    refuse_read: fn(&HeaderMap) -> Result<(), ApiError>,
+) -> Result<SignedIn, ApiError> {
+    let (headers, reads) = (request.headers(), only_reads(request.method()));
+    if reads {
+        refuse_read(headers)?;
     } else {
         refuse_cross_site_change(headers, state.settings.public_url.as_deref())?;
     }
-    let signed_in =
-        find_session(state, headers, client_of(state, request.request())).await?.ok_or(ApiError::NotSignedIn)?;
-    if !only_reads(request.method()) {
+    let signed_in = find_session(state, headers, client_of(state, request)).await?.ok_or(ApiError::NotSignedIn)?;
+    if !reads {
         check_csrf_token(state, headers, &signed_in)?;
     }
     Ok(signed_in)
 }
 
 /// Only the service's own pages know the token, and no form or image can send the header.
-pub(crate) fn check_csrf_token(state: &ApiState, headers: &HeaderMap, signed_in: &SignedIn) -> Result<(), ApiError> {
+fn check_csrf_token(state: &ApiState, headers: &HeaderMap, signed_in: &SignedIn) -> Result<(), ApiError> {
     let presented = headers.get(CSRF).map(HeaderValue::as_bytes);
     if presented.is_some_and(|token| state.session_secrets.is_csrf_token(signed_in.hash(), token)) {
         Ok(())

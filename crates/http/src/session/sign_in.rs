@@ -4,8 +4,8 @@ use std::sync::Arc;
 use actix_web::http::header::{self, HeaderMap};
 use actix_web::{HttpRequest, HttpResponse};
 use astranetmon_auth::{
-    NewSession, Operator, Password, PasswordHash, PasswordQueue, Principal, SessionHash, SessionPrincipal,
-    SessionRecord, SessionToken,
+    NewSession, Operator, Password, PasswordHash, PasswordQueue, Principal, SessionPrincipal, SessionRecord,
+    SessionToken,
 };
 use astranetmon_domain::{Account, User, UserEmail, clean_text};
 use astranetmon_ratelimit::{DeviceId, Wait};
@@ -14,7 +14,7 @@ use rand::rngs::{StdRng, SysRng};
 use rand::{Rng, SeedableRng};
 use serde_json::json;
 
-use super::cookie::{SentCookie, device_cookie, device_cookie_sent, session_cookie, session_cookie_sent};
+use super::cookie::{device_cookie, device_cookie_sent, session_cookie, session_cookie_sent};
 use super::transport::is_private;
 use super::{SessionSecrets, SignedIn};
 use crate::ApiError;
@@ -157,12 +157,9 @@ pub(super) async fn begin(state: &ApiState, request: &HttpRequest, user: User) -
 
 /// A browser has one session: who signs in anew leaves no other behind.
 async fn end_former(state: &ApiState, headers: &HeaderMap, session: &SessionRecord) -> Result<(), ApiError> {
-    let former: Option<SessionHash> = match session_cookie_sent(headers) {
-        SentCookie::One(text) => SessionToken::parse(text).ok().map(|token| token.hash()),
-        SentCookie::Absent | SentCookie::Malformed => None,
-    };
+    let former = session_cookie_sent(headers).value().and_then(|text| SessionToken::parse(text).ok());
     let Some(former) = former else { return Ok(()) };
-    if let Some((former, user)) = state.storage.session_find_by_hash(&former).await?
+    if let Some((former, user)) = state.storage.session_find_by_hash(&former.hash()).await?
         && former.id != session.id
     {
         let SessionRecord { id, user_id, account_id, .. } = former;
@@ -176,10 +173,7 @@ async fn end_former(state: &ApiState, headers: &HeaderMap, session: &SessionReco
 
 /// The device's own number, if this person has signed in with it, else a new one.
 fn device_value(secrets: &SessionSecrets, headers: &HeaderMap, email: &UserEmail, rng: &mut StdRng) -> String {
-    let known = match device_cookie_sent(headers) {
-        SentCookie::One(value) => secrets.known_device(value, email),
-        SentCookie::Absent | SentCookie::Malformed => None,
-    };
+    let known = device_cookie_sent(headers).and_then(|value| secrets.known_device(value, email));
     let device = known.unwrap_or_else(|| {
         let mut id = [0; 16];
         rng.fill_bytes(&mut id);
@@ -223,15 +217,11 @@ pub async fn change_password(
 ) -> Result<HttpResponse, ApiError> {
     let email = &signed_in.user().email;
     let chosen = Password::chosen(chosen, email).map_err(|unfit| ApiError::BadRequest(unfit.to_string()))?;
-    let device = match device_cookie_sent(request.headers()) {
-        SentCookie::One(value) => Some(value),
-        SentCookie::Absent | SentCookie::Malformed => None,
-    };
     let again = SignIn {
         email: email.as_str(),
         password: Password::presented(current),
         address: client_of(state, request),
-        device,
+        device: device_cookie_sent(request.headers()),
     };
     let user = again.person(state).await?;
     let hash = state.passwords.hash(chosen, seeded_by_system()?).await?;

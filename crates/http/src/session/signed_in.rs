@@ -137,14 +137,11 @@ pub(crate) async fn find_session(
     if let Some(signed_in) = found {
         return Ok(Some(signed_in));
     }
-    Err(match state.address_guard.failure(address) {
-        Ok(()) => ApiError::NotSignedIn,
-        Err(wait) => ApiError::TooManyRequests {
-            message: "Too many failed authentications from this address: wait for the seconds in Retry-After, \
-                      then sign in again",
-            retry_after: wait.seconds,
-        },
-    })
+    Err(state.authentication_failed(
+        address,
+        ApiError::NotSignedIn,
+        "Too many failed authentications from this address: wait for the seconds in Retry-After, then sign in again",
+    ))
 }
 
 async fn look_up(state: &ApiState, hash: SessionHash, address: IpAddr) -> Result<Option<SignedIn>, ApiError> {
