@@ -1,0 +1,54 @@
+use astranetmon_domain::Timestamp;
+
+use crate::batch::Refusal;
+
+/// The times of rows that are taken at a moment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TimeBounds {
+    now: Timestamp,
+    kept_days: u32,
+}
+
+impl TimeBounds {
+    /// How far ahead of the server's clock a row may be, in seconds.
+    pub const MOST_AHEAD_SECONDS: i64 = 600;
+
+    /// For an account that keeps such rows for `kept_days`, at the time `now` of the server's clock.
+    #[must_use]
+    pub const fn keeping_days(now: Timestamp, kept_days: u32) -> Self {
+        Self { now, kept_days }
+    }
+
+    /// The first time that is taken.
+    #[must_use]
+    pub fn oldest(&self) -> Timestamp {
+        self.now.plus_seconds(-86_400 * i64::from(self.kept_days))
+    }
+
+    /// The last time that is taken.
+    #[must_use]
+    pub const fn newest(&self) -> Timestamp {
+        self.now.plus_seconds(Self::MOST_AHEAD_SECONDS)
+    }
+
+    pub(super) fn check(&self, timestamp: Timestamp) -> Result<Timestamp, Refusal> {
+        if timestamp < self.oldest() {
+            let (days, oldest) = (self.kept_days, self.oldest());
+            let s = if days == 1 { "" } else { "s" };
+            return Err(Refusal::of(
+                "timestamp",
+                format!("is older than this account keeps ({days} day{s}): the oldest that is taken now is {oldest}"),
+            ));
+        }
+        if timestamp > self.newest() {
+            let now = self.now;
+            return Err(Refusal::of(
+                "timestamp",
+                format!(
+                    "is more than 10 minutes ahead of the server's clock, which shows {now}: set the sender's clock"
+                ),
+            ));
+        }
+        Ok(timestamp)
+    }
+}
