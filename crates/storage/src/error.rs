@@ -1,3 +1,5 @@
+use astranetmon_domain::Retention;
+
 /// What can go wrong in storage. `Display` is fit for a log; callers of the API are told nothing of it.
 #[derive(Debug, thiserror::Error)]
 pub enum StorageError {
@@ -30,6 +32,12 @@ pub enum StorageError {
     /// The account would be left without an owner who can sign in.
     #[error("an account keeps one owner who can sign in")]
     LastOwner,
+    /// The account would keep more than its plan does.
+    #[error("the plan keeps samples, hourly and daily summaries for {most} days")]
+    BeyondPlan {
+        /// What the plan keeps.
+        most: Retention,
+    },
     /// The account or agent that the call is about is not there.
     #[error("no such {what}")]
     Missing {

@@ -13,6 +13,7 @@ mod buckets;
 mod counts;
 mod error;
 mod fetched;
+mod kept_retentions;
 mod measured;
 mod migrations;
 mod newest;
@@ -34,7 +35,8 @@ pub use repository::{
     AlertEventChange, AlertEventPage, AlertEventPosition, AlertHistory, AlertInputs, AlertJob, AlertQuery,
     AlertRuleRepository, ApiKeyRepository, Appended, AuditEntry, AuditPage, AuditPosition, AuditRepository,
     BucketQuery, BucketValue, ChangedRoute, DeliveryOutcome, DueDelivery, FirstOwner, FleetRepository, FleetRow,
-    InvalidBucketQuery, Lease, LeaseRepository, Maintenance, MeasuredSpeed, MetricBucket, MetricPage, MetricRepository,
-    NewAgent, NewAlertChannel, NewUser, RecordPage, RouteChange, SessionRepository, Setup, SetupRepository,
-    SpeedtestRepository, Storage, TracerouteRepository, UsageRepository, UserRepository, WatchedAgent, WatchedRule,
+    IngestRetention, InvalidBucketQuery, Lease, LeaseRepository, Maintenance, MeasuredSpeed, MetricBucket, MetricPage,
+    MetricRepository, NewAgent, NewAlertChannel, NewUser, RecordPage, RetentionRepository, RetentionSetting,
+    RouteChange, SessionRepository, Setup, SetupRepository, SpeedtestRepository, Storage, TracerouteRepository,
+    UsageRepository, UserRepository, WatchedAgent, WatchedRule,
 };

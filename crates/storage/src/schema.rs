@@ -9,6 +9,10 @@ diesel::table! {
         created_at -> BigInt,
         data_version -> BigInt,
         last_sequence -> BigInt,
+        raw_days -> Nullable<BigInt>,
+        hourly_days -> Nullable<BigInt>,
+        daily_days -> Nullable<BigInt>,
+        folded_before -> BigInt,
     }
 }
 
@@ -105,6 +109,17 @@ diesel::table! {
         received_at -> BigInt,
         sequence -> BigInt,
         measured -> Binary,
+    }
+}
+
+diesel::table! {
+    metric_summary (account_id, agent_id, period, bucket) {
+        account_id -> BigInt,
+        agent_id -> Text,
+        period -> BigInt,
+        bucket -> BigInt,
+        sample_count -> BigInt,
+        summary -> Binary,
     }
 }
 

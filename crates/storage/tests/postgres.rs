@@ -52,7 +52,8 @@ async fn five_processes_migrate_at_once_and_one_does_the_work() {
             "2026-11-25-060000_packed_metrics",
             "2026-11-25-070000_sessions",
             "2026-11-25-080000_alerts",
-            "2026-11-25-090000_fleet"
+            "2026-11-25-090000_fleet",
+            "2026-11-25-110000_retention"
         ]
     );
     PostgresStorage::connect(&settings).await.expect("connected");
@@ -81,7 +82,8 @@ async fn metrics_of_a_column_a_field_are_packed_by_the_migration() {
             "2026-11-25-060000_packed_metrics",
             "2026-11-25-070000_sessions",
             "2026-11-25-080000_alerts",
-            "2026-11-25-090000_fleet"
+            "2026-11-25-090000_fleet",
+            "2026-11-25-110000_retention"
         ]
     );
     let storage: Arc<dyn Storage> = Arc::new(PostgresStorage::connect(&settings).await.expect("connected"));

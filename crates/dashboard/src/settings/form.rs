@@ -61,6 +61,12 @@ pub(super) fn told(error: StorageError) -> ApiError {
         StorageError::LastOwner => {
             refused("The account needs an owner who can sign in: make somebody else an owner first")
         }
+        StorageError::BeyondPlan { most } => refused(format!(
+            "The plan keeps samples for {} days, hourly summaries for {} and daily ones for {}: choose no more",
+            most.raw_days(),
+            most.hourly_days(),
+            most.daily_days()
+        )),
         StorageError::OwnersOnly => ApiError::Refused("Only an owner of the account adds or changes owners"),
         error => error.into(),
     }

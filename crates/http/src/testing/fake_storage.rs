@@ -9,15 +9,16 @@ use astranetmon_auth::{
 };
 use astranetmon_domain::{
     Account, AccountId, AccountName, Agent, AgentFilter, AgentId, ApiKeyId, MetricField, MetricPosition, MetricSample,
-    PageRequest, Plan, QuotaWindowId, RecordFilter, RecordPosition, SessionId, Speedtest, SpeedtestId, Timestamp,
-    Traceroute, TracerouteId, User, UserEmail, UserId, UserRole,
+    PageRequest, Plan, QuotaWindowId, RecordFilter, RecordPosition, Retention, SessionId, Speedtest, SpeedtestId,
+    Timestamp, Traceroute, TracerouteId, User, UserEmail, UserId, UserRole,
 };
 use astranetmon_ratelimit::{QuotaUnavailable, QuotaWindows, UsageCount, Window, WindowTake};
 use astranetmon_storage::{
     AccountRepository, AgentPage, AgentRepository, ApiKeyRepository, Appended, AuditEntry, AuditPage, AuditPosition,
-    AuditRepository, BucketQuery, BucketValue, FirstOwner, FleetRepository, FleetRow, Maintenance, MetricBucket,
-    MetricPage, MetricRepository, NewAgent, NewUser, RecordPage, RouteChange, SessionRepository, Setup,
-    SetupRepository, SpeedtestRepository, StorageError, TracerouteRepository, UsageRepository, UserRepository,
+    AuditRepository, BucketQuery, BucketValue, FirstOwner, FleetRepository, FleetRow, IngestRetention, Maintenance,
+    MetricBucket, MetricPage, MetricRepository, NewAgent, NewUser, RecordPage, RetentionRepository, RetentionSetting,
+    RouteChange, SessionRepository, Setup, SetupRepository, SpeedtestRepository, StorageError, TracerouteRepository,
+    UsageRepository, UserRepository,
 };
 use async_trait::async_trait;
 use uuid::Uuid;
@@ -558,5 +559,19 @@ impl Maintenance for FakeStorage {
     async fn close(&self) {}
     fn kind(&self) -> &'static str {
         "fake"
+    }
+}
+
+#[async_trait]
+impl RetentionRepository for FakeStorage {
+    async fn retention_of(&self, _: &Scope<ReadAccount>) -> Result<RetentionSetting> {
+        absent()
+    }
+    async fn retention_set(&self, _: &Scope<ManageAccount>, _: Option<Retention>, _: Timestamp) -> Result<()> {
+        absent()
+    }
+    /// That of the smallest plan, of which nothing has been folded.
+    async fn retention_for_ingest(&self, _: &Scope<Ingest>) -> Result<IngestRetention> {
+        Ok(IngestRetention { retention: Retention::of_plan(Plan::Starter), folded_before: Timestamp::MIN })
     }
 }

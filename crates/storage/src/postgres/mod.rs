@@ -22,6 +22,7 @@ mod paths;
 mod plan_tests;
 mod queries;
 mod records;
+mod retention;
 mod sessions;
 mod settings;
 mod setup;
@@ -45,6 +46,7 @@ use self::partition::Partitions;
 pub use self::settings::PostgresSettings;
 use crate::StorageError;
 use crate::agent_lists::AgentLists;
+use crate::kept_retentions::KeptRetentions;
 use crate::shares::Shares;
 
 type Result<T> = std::result::Result<T, StorageError>;
@@ -63,6 +65,7 @@ struct Lanes {
     /// Of the connections that read.
     shares: Shares,
     agent_lists: AgentLists,
+    retentions: KeptRetentions,
     partitions: Partitions,
     call_deadline: Duration,
     append_deadline: Duration,
@@ -104,6 +107,7 @@ impl PostgresStorage {
                 gate: Lane::new(gate, settings.gate_connections, wait)?,
                 shares: Shares::of(settings.read_connections),
                 agent_lists: AgentLists::default(),
+                retentions: KeptRetentions::default(),
                 partitions: Partitions::default(),
                 call_deadline: settings.call_deadline,
                 append_deadline: settings.append_deadline,

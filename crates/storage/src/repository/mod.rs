@@ -9,6 +9,7 @@ mod leases;
 mod maintenance;
 mod people;
 mod records;
+mod retention;
 mod setup;
 
 use astranetmon_auth::{KeyLookup, SessionLookup};
@@ -31,6 +32,7 @@ pub use self::records::{
     AgentPage, AgentRepository, Appended, MetricPage, MetricRepository, NewAgent, RecordPage, SpeedtestRepository,
     TracerouteRepository,
 };
+pub use self::retention::{IngestRetention, RetentionRepository, RetentionSetting};
 pub use self::setup::{FirstOwner, Setup, SetupRepository};
 use crate::StorageError;
 
@@ -57,6 +59,7 @@ pub trait Storage:
     + AlertChannelRepository
     + AlertHistory
     + AlertJob
+    + RetentionRepository
     + LeaseRepository
     + Maintenance
 {
@@ -82,6 +85,7 @@ impl<T> Storage for T where
         + AlertChannelRepository
         + AlertHistory
         + AlertJob
+        + RetentionRepository
         + LeaseRepository
         + Maintenance
 {

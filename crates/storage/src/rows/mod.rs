@@ -5,6 +5,7 @@ mod agents;
 mod alert_rules;
 mod alerts;
 mod records;
+mod retention;
 mod setup_offer;
 
 use astranetmon_domain::Timestamp;
@@ -15,6 +16,7 @@ pub(crate) use self::agents::*;
 pub(crate) use self::alert_rules::*;
 pub(crate) use self::alerts::*;
 pub(crate) use self::records::*;
+pub(crate) use self::retention::*;
 pub(crate) use self::setup_offer::*;
 use crate::StorageError;
 

@@ -15,6 +15,7 @@ mod metrics;
 mod plan_tests;
 mod queries;
 mod records;
+mod retention;
 mod sessions;
 mod setup;
 mod speedtests;
@@ -35,6 +36,7 @@ use self::threads::{Readers, Writer};
 use self::windows::Windows;
 use crate::StorageError;
 use crate::agent_lists::AgentLists;
+use crate::kept_retentions::KeptRetentions;
 use crate::shares::Shares;
 
 type Result<T> = std::result::Result<T, StorageError>;
@@ -65,6 +67,7 @@ pub struct SqliteStorage {
     windows: Arc<Windows>,
     shares: Arc<Shares>,
     agent_lists: Arc<AgentLists>,
+    retentions: Arc<KeptRetentions>,
 }
 
 struct Threads {
@@ -112,6 +115,7 @@ impl SqliteStorage {
             windows,
             shares: Arc::new(Shares::of(settings.readers)),
             agent_lists: Arc::default(),
+            retentions: Arc::default(),
         })
     }
 

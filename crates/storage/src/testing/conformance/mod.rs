@@ -14,6 +14,7 @@ pub mod maintenance;
 pub mod measured;
 pub mod metrics;
 pub mod people;
+pub mod retention_setting;
 pub mod sessions;
 pub mod setup;
 pub mod traceroutes;
@@ -94,6 +95,8 @@ macro_rules! conformance_tests {
                 a_message_comes_until_it_is_settled, a_stale_holder_changes_nothing, a_board_shows_what_is_watched,
                 samples_are_read_behind_each_agents_time, records_are_read_behind_a_sequence,
                 many_records_come_in_several_answers;
+            retention_setting: an_account_keeps_what_its_plan_does_or_less_by_choice,
+                a_smaller_plan_shortens_what_was_chosen, a_choice_is_audited_and_seen;
             leases: one_holder_at_a_time, a_silent_holder_loses_it;
             maintenance: a_ping_answers, a_shared_secret_is_made_once, a_closed_storage_is_unavailable;
         }

@@ -1,0 +1,3 @@
+//! How long measured data is kept.
+
+mod setting;
