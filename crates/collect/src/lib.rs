@@ -27,11 +27,25 @@
 //!   system.
 //! * A sample costs a few reads under `/proc` and `/sys`; no process is looked into.
 //!
-//! Latency, jitter and packet loss are not the host's own and stay `None` here.
+//! Latency, jitter and packet loss are not the host's own and stay `None` in its samples; see the module `latency`.
 
+#[cfg(any(feature = "latency", feature = "traceroute"))]
+mod address;
+#[cfg(feature = "traceroute")]
+pub mod as_table;
 mod devices;
 mod host;
+#[cfg(feature = "latency")]
+pub mod latency;
 mod rate;
+#[cfg(any(feature = "latency", feature = "speedtest"))]
+mod round_trips;
+#[cfg(feature = "speedtest")]
+pub mod speedtest;
+#[cfg(feature = "traceroute")]
+pub mod traceroute;
 
+#[cfg(any(feature = "latency", feature = "traceroute"))]
+pub use address::IpVersion;
 pub use host::HostCollector;
 pub use rate::{CounterRate, CounterStep};
