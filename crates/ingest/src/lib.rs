@@ -32,7 +32,12 @@ mod batch;
 mod check;
 mod envelope;
 mod field;
+mod identity;
+pub mod line_protocol;
 mod row;
+pub mod telegraf;
+#[cfg(test)]
+mod testing;
 mod wire;
 
 pub use answer::{Answer, RefusedRow};
