@@ -1,14 +1,11 @@
 use std::fmt;
 
-use rand::{CryptoRng, RngExt};
+use rand::CryptoRng;
 use zeroize::Zeroizing;
 
-use crate::KeyHash;
+use crate::{KeyHash, checked_secret};
 
-const ALPHABET: &[u8; 62] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
 const PREFIX: &str = "astra_";
-const RANDOM_LENGTH: usize = 30;
-const CHECKSUM_LENGTH: usize = 6;
 
 /// A whole API key: the secret itself. Shown once, wiped when dropped, never printed by `Debug`.
 pub struct ApiKey(Zeroizing<String>);
@@ -20,16 +17,11 @@ pub struct MalformedKey;
 
 impl ApiKey {
     /// Length in bytes.
-    pub const LENGTH: usize = PREFIX.len() + RANDOM_LENGTH + CHECKSUM_LENGTH;
+    pub const LENGTH: usize = checked_secret::length(PREFIX);
 
     /// Makes a key of 178 random bits.
     pub fn generate(rng: &mut impl CryptoRng) -> Self {
-        let mut text = String::with_capacity(Self::LENGTH);
-        text.push_str(PREFIX);
-        text.extend((0..RANDOM_LENGTH).map(|_| char::from(ALPHABET[rng.random_range(0..ALPHABET.len())])));
-        let checksum = checksum(text.as_bytes());
-        text.extend(checksum.map(char::from));
-        Self(Zeroizing::new(text))
+        Self(checked_secret::generate(PREFIX, rng))
     }
 
     /// Takes presented text whose form and checksum are right. The checksum catches typing errors and lets scanners
@@ -38,14 +30,7 @@ impl ApiKey {
     /// # Errors
     /// [`MalformedKey`] for any other text.
     pub fn parse(text: &str) -> Result<Self, MalformedKey> {
-        let body = text.strip_prefix(PREFIX).ok_or(MalformedKey)?;
-        let well_formed =
-            body.len() == RANDOM_LENGTH + CHECKSUM_LENGTH && body.bytes().all(|byte| byte.is_ascii_alphanumeric());
-        if !well_formed {
-            return Err(MalformedKey);
-        }
-        let (signed, presented) = text.as_bytes().split_at(Self::LENGTH - CHECKSUM_LENGTH);
-        if checksum(signed) == presented { Ok(Self(Zeroizing::new(text.to_owned()))) } else { Err(MalformedKey) }
+        checked_secret::parse(PREFIX, text).map(Self).ok_or(MalformedKey)
     }
 
     /// The secret, to be shown to its owner once.
@@ -63,7 +48,7 @@ impl ApiKey {
     /// What a person may be shown of it later: its first four random characters.
     #[must_use]
     pub fn hint(&self) -> KeyHint {
-        KeyHint(self.0[PREFIX.len()..PREFIX.len() + 4].to_owned())
+        KeyHint(checked_secret::hint(PREFIX, &self.0))
     }
 }
 
@@ -71,16 +56,6 @@ impl fmt::Debug for ApiKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("ApiKey(…)")
     }
-}
-
-fn checksum(text: &[u8]) -> [u8; CHECKSUM_LENGTH] {
-    let mut rest = crc32fast::hash(text) as usize;
-    let mut digits = [b'0'; CHECKSUM_LENGTH];
-    for digit in digits.iter_mut().rev() {
-        *digit = ALPHABET[rest % ALPHABET.len()];
-        rest /= ALPHABET.len();
-    }
-    digits
 }
 
 /// The first four random characters of a key, by which its owner tells keys apart.
@@ -120,6 +95,8 @@ mod tests {
             assert_eq!(key.hint().as_str(), &text[6..10]);
         }
     }
+
+    const ALPHABET: &[u8; 62] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
 
     #[test]
     fn the_checksum_is_crc_32_of_what_precedes_in_base_62() {

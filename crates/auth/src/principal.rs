@@ -242,7 +242,7 @@ mod tests {
         assert!(session.own_key().is_none() && nothing.own_user().is_none());
         assert!(session.read_account().is_some() && nothing.read_account().is_none());
         assert!(session.alerts().is_some() && nothing.alerts().is_none());
-        assert_eq!(session.own_user().expect("a person").1.actor(), Actor::User(UserId(1)));
+        assert_eq!(*session.own_user().expect("a person").1.actor(), Actor::User(UserId(1)));
     }
 
     #[test]

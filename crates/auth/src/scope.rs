@@ -1,6 +1,6 @@
 use std::marker::PhantomData;
 
-use astranetmon_domain::{AccountId, ApiKeyId, UserId};
+use astranetmon_domain::{AccountId, AgentId, ApiKeyId, UserId};
 
 use crate::Permission;
 
@@ -54,18 +54,21 @@ accesses! {
 }
 
 /// Who acts in a scope.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Actor {
     /// A program with this key.
     Key(ApiKeyId),
     /// A person.
     User(UserId),
+    /// An agent with its token.
+    Agent(AgentId),
     /// The service itself or its operator, for this reason.
     System(&'static str),
 }
 
 /// The right to touch one account's data in one way. Repositories demand it; it is made by
-/// [`Principal::authorize`](crate::Principal::authorize) and [`Scope::system`] only.
+/// [`Principal::authorize`](crate::Principal::authorize), [`AgentPrincipal::ingest`](crate::AgentPrincipal::ingest) and
+/// [`Scope::system`] only.
 ///
 /// ```compile_fail
 /// use astranetmon_auth::{ReadMetrics, Scope};
@@ -81,7 +84,7 @@ pub struct Scope<A: Access> {
 
 impl<A: Access> Clone for Scope<A> {
     fn clone(&self) -> Self {
-        Self { account_id: self.account_id, actor: self.actor, access: PhantomData }
+        Self { account_id: self.account_id, actor: self.actor.clone(), access: PhantomData }
     }
 }
 
@@ -104,16 +107,27 @@ impl<A: Access> Scope<A> {
 
     /// Who acts.
     #[must_use]
-    pub const fn actor(&self) -> Actor {
-        self.actor
+    pub const fn actor(&self) -> &Actor {
+        &self.actor
     }
 }
 
 impl Scope<ManageAccount> {
     /// Whoever manages an account may look at it.
     #[must_use]
-    pub const fn read_account(&self) -> Scope<ReadAccount> {
-        Scope::granted(self.account_id, self.actor)
+    pub fn read_account(&self) -> Scope<ReadAccount> {
+        Scope::granted(self.account_id, self.actor.clone())
+    }
+}
+
+impl Scope<Ingest> {
+    /// The one agent whose rows may be written; `None` for the service itself, which may write those of all.
+    #[must_use]
+    pub const fn agent_id(&self) -> Option<&AgentId> {
+        match &self.actor {
+            Actor::Agent(id) => Some(id),
+            Actor::Key(_) | Actor::User(_) | Actor::System(_) => None,
+        }
     }
 }
 

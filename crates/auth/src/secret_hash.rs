@@ -52,4 +52,8 @@ secret_hashes! {
     SessionHash;
     /// SHA-256 of the token that makes the first owner: the only form that storage can take.
     SetupHash;
+    /// SHA-256 of a token that enrols agents: the only form that storage can take.
+    EnrolmentHash;
+    /// SHA-256 of an agent's token: the only form that storage can take.
+    AgentTokenHash;
 }

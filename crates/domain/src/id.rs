@@ -35,6 +35,8 @@ number_id! {
     ApiKeyId;
     /// A plan window. A rolled key's successor shares the window of the key it replaces.
     QuotaWindowId;
+    /// A token that enrols agents. Given by the database; not a secret.
+    EnrolmentId;
 }
 
 macro_rules! record_id {

@@ -7,6 +7,8 @@ mod account;
 mod agent;
 mod alert;
 mod clock;
+mod enrolment;
+mod heartbeat;
 mod id;
 mod metric;
 mod metric_field;
@@ -29,9 +31,11 @@ pub use alert::{
     ThresholdSide, WebhookUrl,
 };
 pub use clock::{Clock, ManualClock, SystemClock};
+pub use enrolment::{EnrolmentTerms, InvalidEnrolment, InvalidLabel, MOST_LABELS, check_labels};
+pub use heartbeat::{HealthReport, Heartbeat};
 pub use id::{
-    AccountId, AgentId, AlertChannelId, AlertDeliveryId, AlertEventId, AlertRuleId, ApiKeyId, InvalidAgentId,
-    QuotaWindowId, SessionId, SpeedtestId, TracerouteId, UserId,
+    AccountId, AgentId, AlertChannelId, AlertDeliveryId, AlertEventId, AlertRuleId, ApiKeyId, EnrolmentId,
+    InvalidAgentId, QuotaWindowId, SessionId, SpeedtestId, TracerouteId, UserId,
 };
 pub use metric::{METRIC_FIELDS, MetricColumns, MetricSample, NULL, to_fixed};
 pub use metric_field::{MetricField, MetricFieldKind, UnknownMetricField};

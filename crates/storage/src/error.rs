@@ -3,12 +3,22 @@ use astranetmon_domain::Retention;
 /// What can go wrong in storage. `Display` is fit for a log; callers of the API are told nothing of it.
 #[derive(Debug, thiserror::Error)]
 pub enum StorageError {
-    /// The database is away, busy beyond its deadline, or full: try again later.
+    /// The database is away or busy beyond its deadline: try again later.
     #[error("storage is unavailable: {context}")]
     Unavailable {
         /// What was being done.
         context: &'static str,
         /// Why it failed, if somebody said.
+        #[source]
+        source: Option<Box<dyn std::error::Error + Send + Sync>>,
+    },
+    /// The database has no room on its disk: nothing was written, and reads go on. Writes succeed again once there is
+    /// room.
+    #[error("the database is full: {context}")]
+    Full {
+        /// What was being done.
+        context: &'static str,
+        /// What the database said.
         #[source]
         source: Option<Box<dyn std::error::Error + Send + Sync>>,
     },
@@ -71,26 +81,29 @@ impl StorageError {
     /// Whether the same call may succeed later.
     #[must_use]
     pub const fn is_retryable(&self) -> bool {
-        matches!(self, Self::Unavailable { .. })
+        matches!(self, Self::Unavailable { .. } | Self::Full { .. })
     }
 }
 
 impl From<diesel::result::Error> for StorageError {
     fn from(error: diesel::result::Error) -> Self {
         use diesel::result::{DatabaseErrorKind, Error};
-        let away = match &error {
-            Error::DatabaseError(DatabaseErrorKind::ClosedConnection, _) | Error::BrokenTransactionManager => true,
-            // SQLite has no kinds of its own for a lock that did not come and a disk that is full.
-            Error::DatabaseError(_, information) => {
-                ["locked", "full", "disk I/O"].iter().any(|sign| information.message().contains(sign))
-            }
+        // SQLite has no kinds of its own for a lock that did not come and a disk that is full.
+        let says = |signs: &[&str]| match &error {
+            Error::DatabaseError(_, information) => signs.iter().any(|sign| information.message().contains(sign)),
             _ => false,
         };
+        let full = says(&["database or disk is full"]);
+        let away = says(&["locked", "disk I/O"])
+            || matches!(
+                error,
+                Error::DatabaseError(DatabaseErrorKind::ClosedConnection, _) | Error::BrokenTransactionManager
+            );
         let source: Option<Box<dyn std::error::Error + Send + Sync>> = Some(Box::new(error));
-        if away {
-            Self::Unavailable { context: "a query", source }
-        } else {
-            Self::Internal { context: "a query", source }
+        match (full, away) {
+            (true, _) => Self::Full { context: "a query", source },
+            (false, true) => Self::Unavailable { context: "a query", source },
+            (false, false) => Self::Internal { context: "a query", source },
         }
     }
 }

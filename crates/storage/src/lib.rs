@@ -11,6 +11,7 @@ mod alert_queries;
 mod bound_sql;
 mod buckets;
 mod counts;
+mod enrolment;
 mod error;
 mod fetched;
 mod kept_retentions;
@@ -21,6 +22,7 @@ mod ownership;
 pub mod postgres;
 mod queries;
 mod random;
+mod reporting;
 mod repository;
 mod rows;
 mod schema;
@@ -31,10 +33,11 @@ pub mod testing;
 
 pub use error::StorageError;
 pub use repository::{
-    AccountRepository, AgentPage, AgentRepository, AlertBoard, AlertChange, AlertChannelRepository, AlertDestination,
-    AlertEventChange, AlertEventPage, AlertEventPosition, AlertHistory, AlertInputs, AlertJob, AlertQuery,
-    AlertRuleRepository, ApiKeyRepository, Appended, AuditEntry, AuditPage, AuditPosition, AuditRepository,
-    BucketQuery, BucketValue, ChangedRoute, DeliveryOutcome, DueDelivery, FirstOwner, FleetRepository, FleetRow,
+    AccountRepository, AgentAdministration, AgentEdit, AgentHealth, AgentPage, AgentRepository, AgentTokenRecord,
+    AlertBoard, AlertChange, AlertChannelRepository, AlertDestination, AlertEventChange, AlertEventPage,
+    AlertEventPosition, AlertHistory, AlertInputs, AlertJob, AlertQuery, AlertRuleRepository, ApiKeyRepository,
+    Appended, AuditEntry, AuditPage, AuditPosition, AuditRepository, BucketQuery, BucketValue, ChangedRoute,
+    DeliveryOutcome, DueDelivery, EnrolRequest, Enrolled, EnrolmentRepository, FirstOwner, FleetRepository, FleetRow,
     IngestRetention, InvalidBucketQuery, Lease, LeaseRepository, Maintenance, MeasuredSpeed, MetricBucket, MetricPage,
     MetricRepository, NewAgent, NewAlertChannel, NewUser, RecordPage, RetentionRepository, RetentionSetting,
     RouteChange, SessionRepository, Setup, SetupRepository, SpeedtestRepository, Storage, TracerouteRepository,

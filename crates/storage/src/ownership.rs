@@ -14,7 +14,7 @@ pub(crate) enum Change {
 }
 
 /// Whether the actor may add somebody with that role. `people` holds the account's owners.
-pub(crate) fn allow_adding(actor: Actor, role: UserRole, people: &[User]) -> Result<(), StorageError> {
+pub(crate) fn allow_adding(actor: &Actor, role: UserRole, people: &[User]) -> Result<(), StorageError> {
     if role == UserRole::Owner && !acts_for_owners(actor, people) { Err(StorageError::OwnersOnly) } else { Ok(()) }
 }
 
@@ -22,7 +22,7 @@ pub(crate) fn allow_adding(actor: Actor, role: UserRole, people: &[User]) -> Res
 ///
 /// Owners are changed, made and unmade by owners only, and one owner who can sign in stays. Whoever operates the
 /// service may do anything, since accounts are theirs to close.
-pub(crate) fn allow(actor: Actor, target: &User, change: Change, people: &[User]) -> Result<(), StorageError> {
+pub(crate) fn allow(actor: &Actor, target: &User, change: Change, people: &[User]) -> Result<(), StorageError> {
     if matches!(actor, Actor::System(_)) {
         return Ok(());
     }
@@ -39,11 +39,11 @@ pub(crate) fn allow(actor: Actor, target: &User, change: Change, people: &[User]
     if is_owner(target) && leaves && !others { Err(StorageError::LastOwner) } else { Ok(()) }
 }
 
-fn acts_for_owners(actor: Actor, people: &[User]) -> bool {
+fn acts_for_owners(actor: &Actor, people: &[User]) -> bool {
     match actor {
         Actor::System(_) => true,
-        Actor::Key(_) => false,
-        Actor::User(id) => people.iter().any(|user| user.id == id && is_owner(user)),
+        Actor::Key(_) | Actor::Agent(_) => false,
+        Actor::User(id) => people.iter().any(|user| user.id == *id && is_owner(user)),
     }
 }
 
@@ -76,8 +76,8 @@ mod tests {
         let gone = user(4, Owner, true);
         let one = [owner.clone(), gone.clone()];
         let two = [owner.clone(), other, gone.clone()];
-        let (by_owner, by_admin, by_gone) = (Actor::User(UserId(1)), Actor::User(UserId(3)), Actor::User(UserId(4)));
-        let (key, system) = (Actor::Key(ApiKeyId(1)), Actor::System("test"));
+        let (by_owner, by_admin, by_gone) = (&Actor::User(UserId(1)), &Actor::User(UserId(3)), &Actor::User(UserId(4)));
+        let (key, system) = (&Actor::Key(ApiKeyId(1)), &Actor::System("test"));
         for (actor, target, change, people, expected) in [
             (by_admin, &admin, Change::Role(Viewer), &one[..], "ok"),
             (by_admin, &admin, Change::Role(Owner), &one, "owners only"),

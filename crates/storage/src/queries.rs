@@ -10,8 +10,23 @@ macro_rules! backend_queries {
         use diesel::prelude::*;
 
         use crate::repository::AuditPosition;
-        use crate::rows::{AgentRow, AuditRow, MetricReadRow, PackedMetricRow, SpeedtestRow, TracerouteRow, UsageRow};
-        use crate::schema::{agent, api_key, audit, key_usage, metric_sample, speedtest, traceroute};
+        use crate::rows::{
+            AgentRow, AuditRow, EnrolmentRow, MetricReadRow, PackedMetricRow, SpeedtestRow, TracerouteRow, UsageRow,
+        };
+        use crate::schema::{agent, api_key, audit, enrolment_token, key_usage, metric_sample, speedtest, traceroute};
+
+        /// Enrolment tokens, newest first.
+        pub(crate) fn enrolments(
+            account_id: AccountId,
+            fetch: i64,
+        ) -> IntoBoxed<'static, Select<enrolment_token::table, AsSelect<EnrolmentRow, $backend>>, $backend> {
+            enrolment_token::table
+                .select(EnrolmentRow::as_select())
+                .into_boxed()
+                .filter(enrolment_token::account_id.eq(account_id.0))
+                .order((enrolment_token::created_at.desc(), enrolment_token::id.desc()))
+                .limit(fetch)
+        }
 
         /// The audit log, newest first, behind `after`.
         pub(crate) fn audit_page(
@@ -160,4 +175,23 @@ macro_rules! backend_queries {
     };
 }
 
-pub(crate) use backend_queries;
+/// Agents of an account by id, each with its token and its last heartbeat: [`AgentHealthRow`](crate::rows::AgentHealthRow).
+macro_rules! agent_health_query {
+    ($account_id:expr) => {{
+        use diesel::prelude::*;
+
+        use crate::rows::{AgentTokenRow, HealthRow};
+        use crate::schema::{agent, agent_health, agent_token};
+
+        let token = agent_token::account_id.eq(agent::account_id).and(agent_token::agent_id.eq(agent::id));
+        let health = agent_health::account_id.eq(agent::account_id).and(agent_health::agent_id.eq(agent::id));
+        agent::table
+            .left_join(agent_token::table.on(token))
+            .left_join(agent_health::table.on(health))
+            .filter(agent::account_id.eq($account_id.0))
+            .select((agent::id, Option::<AgentTokenRow>::as_select(), Option::<HealthRow>::as_select()))
+            .order(agent::id.asc())
+    }};
+}
+
+pub(crate) use {agent_health_query, backend_queries};

@@ -304,9 +304,62 @@ diesel::table! {
     }
 }
 
+diesel::table! {
+    enrolment_token (id) {
+        id -> BigInt,
+        account_id -> BigInt,
+        hash -> Binary,
+        hint -> Text,
+        name -> Text,
+        agent_id -> Nullable<Text>,
+        labels -> Text,
+        max_uses -> BigInt,
+        use_count -> BigInt,
+        created_at -> BigInt,
+        expires_at -> BigInt,
+        last_used_at -> Nullable<BigInt>,
+        revoked_at -> Nullable<BigInt>,
+    }
+}
+
+diesel::table! {
+    agent_token (id) {
+        id -> BigInt,
+        account_id -> BigInt,
+        agent_id -> Text,
+        hash -> Binary,
+        hint -> Text,
+        created_at -> BigInt,
+        last_used_at -> Nullable<BigInt>,
+    }
+}
+
+diesel::table! {
+    agent_health (account_id, agent_id) {
+        account_id -> BigInt,
+        agent_id -> Text,
+        heartbeat_at -> BigInt,
+        spool_row_count -> Nullable<BigInt>,
+        spool_oldest_at -> Nullable<BigInt>,
+        dropped_row_count -> Nullable<BigInt>,
+        cost_cpu_percent -> Nullable<Double>,
+        cost_memory_bytes -> Nullable<BigInt>,
+        clock_offset_ms -> Nullable<BigInt>,
+    }
+}
+
+diesel::table! {
+    agent_removal (account_id, agent_id) {
+        account_id -> BigInt,
+        agent_id -> Text,
+        requested_at -> BigInt,
+    }
+}
+
 diesel::joinable!(api_key -> account (account_id));
 diesel::joinable!(session -> app_user (user_id));
 diesel::allow_tables_to_appear_in_same_query!(account, api_key);
+diesel::allow_tables_to_appear_in_same_query!(agent, agent_health, agent_token);
 diesel::allow_tables_to_appear_in_same_query!(api_key, key_usage);
 diesel::allow_tables_to_appear_in_same_query!(app_user, session);
 diesel::allow_tables_to_appear_in_same_query!(alert_channel, alert_delivery, alert_event);

@@ -53,6 +53,7 @@ async fn five_processes_migrate_at_once_and_one_does_the_work() {
             "2026-11-25-070000_sessions",
             "2026-11-25-080000_alerts",
             "2026-11-25-090000_fleet",
+            "2026-11-25-100000_enrolment",
             "2026-11-25-110000_retention"
         ]
     );
@@ -83,6 +84,7 @@ async fn metrics_of_a_column_a_field_are_packed_by_the_migration() {
             "2026-11-25-070000_sessions",
             "2026-11-25-080000_alerts",
             "2026-11-25-090000_fleet",
+            "2026-11-25-100000_enrolment",
             "2026-11-25-110000_retention"
         ]
     );

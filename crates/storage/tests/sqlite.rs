@@ -49,6 +49,7 @@ async fn metrics_of_a_column_a_field_are_packed_by_the_migration() {
             "2026-11-25-070000_sessions",
             "2026-11-25-080000_alerts",
             "2026-11-25-090000_fleet",
+            "2026-11-25-100000_enrolment",
             "2026-11-25-110000_retention"
         ]
     );

@@ -3,14 +3,14 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use astranetmon_auth::{
-    Access, ApiKey, ApiKeyRecord, Ingest, KeyHash, KeyLookup, KeyPrincipal, LookupError, ManageAccount, NewApiKey,
-    NewSession, Operator, OwnKey, OwnUser, PasswordHash, PermissionSet, ReadAccount, ReadAgents, ReadMetrics,
-    ReadSpeedtests, ReadTraceroutes, Scope, SessionHash, SessionLookup, SessionRecord, SetupHash,
+    Access, AgentPrincipal, ApiKey, ApiKeyRecord, Ingest, KeyHash, KeyLookup, KeyPrincipal, LookupError, ManageAccount,
+    NewApiKey, NewSession, Operator, OwnKey, OwnUser, PasswordHash, PermissionSet, ReadAccount, ReadAgents,
+    ReadMetrics, ReadSpeedtests, ReadTraceroutes, Scope, SessionHash, SessionLookup, SessionRecord, SetupHash,
 };
 use astranetmon_domain::{
-    Account, AccountId, AccountName, Agent, AgentFilter, AgentId, ApiKeyId, MetricField, MetricPosition, MetricSample,
-    PageRequest, Plan, QuotaWindowId, RecordFilter, RecordPosition, Retention, SessionId, Speedtest, SpeedtestId,
-    Timestamp, Traceroute, TracerouteId, User, UserEmail, UserId, UserRole,
+    Account, AccountId, AccountName, Agent, AgentFilter, AgentId, ApiKeyId, Heartbeat, MetricField, MetricPosition,
+    MetricSample, PageRequest, Plan, QuotaWindowId, RecordFilter, RecordPosition, Retention, SessionId, Speedtest,
+    SpeedtestId, Timestamp, Traceroute, TracerouteId, User, UserEmail, UserId, UserRole,
 };
 use astranetmon_ratelimit::{QuotaUnavailable, QuotaWindows, UsageCount, Window, WindowTake};
 use astranetmon_storage::{
@@ -36,6 +36,8 @@ pub(crate) struct FakeStorage {
     speedtests: Mutex<Vec<(AccountId, Speedtest)>>,
     traceroutes: Mutex<Vec<(AccountId, Traceroute)>>,
     pub(crate) audit: Mutex<Vec<(AccountId, AuditEntry)>>,
+    pub(super) agent_tokens: Mutex<HashMap<[u8; 32], AgentPrincipal>>,
+    pub(super) heartbeats: Mutex<Vec<(AccountId, Heartbeat)>>,
     /// Key look-ups so far.
     pub(crate) lookups: AtomicUsize,
     /// Pings so far.
@@ -109,7 +111,7 @@ impl FakeStorage {
         keys.insert(*key.hash().as_bytes(), KeyPrincipal { key: record, plan });
     }
 
-    fn ready(&self) -> Result<()> {
+    pub(super) fn ready(&self) -> Result<()> {
         let away = self.away.load(Ordering::SeqCst);
         if away { Err(StorageError::Unavailable { context: "a secret host name", source: None }) } else { Ok(()) }
     }

@@ -2,6 +2,7 @@
 
 mod app;
 mod fake_alerts;
+mod fake_enrolment;
 mod fake_storage;
 
 pub(crate) use app::{TestApi, key_principal};

@@ -1,3 +1,5 @@
+use std::collections::BTreeSet;
+
 use astranetmon_auth::{Ingest, ReadAgents, Scope};
 use astranetmon_domain::{Agent, AgentId, Timestamp};
 use async_trait::async_trait;
@@ -6,6 +8,7 @@ use diesel_async::{AsyncConnection, RunQueryDsl};
 
 use super::append::touch_account;
 use super::failure::Failure;
+use super::reporting::{note_report, refuse_removed};
 use super::{PostgresStorage, Result, queries};
 use crate::repository::{AgentPage, AgentRepository, NewAgent};
 use crate::rows::AgentRow;
@@ -56,6 +59,7 @@ impl AgentRepository for PostgresStorage {
             connection
                 .transaction(async |connection| {
                     touch_account(connection, account_id).await?;
+                    refuse_removed(connection, account_id, &BTreeSet::from([new.id.clone()])).await?;
                     diesel::insert_into(agent::table)
                         .values(&row)
                         .on_conflict((agent::account_id, agent::id))
@@ -74,17 +78,11 @@ impl AgentRepository for PostgresStorage {
 
     async fn agent_seen(&self, scope: &Scope<Ingest>, id: &AgentId, seen_at: Timestamp) -> Result<()> {
         let account_id = scope.account_id();
-        let seen_at = seen_at.as_micros();
         let written = self.write("noting an agent's report", async |connection| {
             connection
                 .transaction(async |connection| {
                     touch_account(connection, account_id).await?;
-                    let behind = agent::table
-                        .filter(agent::account_id.eq(account_id.0))
-                        .filter(agent::id.eq(id.as_str()))
-                        .filter(agent::last_seen_at.is_null().or(agent::last_seen_at.lt(seen_at)));
-                    diesel::update(behind).set(agent::last_seen_at.eq(seen_at)).execute(connection).await?;
-                    Ok::<_, Failure>(())
+                    note_report(connection, account_id, id, seen_at).await
                 })
                 .await
         });

@@ -23,9 +23,12 @@ impl From<Error> for Failure {
     }
 }
 
+/// What PostgreSQL says, anywhere in its message, when a disk is full (SQLSTATE 53100).
+const FULL: [&str; 3] = ["No space left on device", "Disk quota exceeded", "could not extend file"];
+
 /// What PostgreSQL says, in its source's English, when it has no time, no room or no wish to go on. The driver keeps
 /// the SQLSTATE to itself.
-const TEMPORARY: [&str; 12] = [
+const TEMPORARY: [&str; 11] = [
     "canceling statement due to",
     "canceling authentication due to",
     "terminating connection",
@@ -35,7 +38,6 @@ const TEMPORARY: [&str; 12] = [
     "remaining connection slots",
     "too many connections",
     "deadlock detected",
-    "could not extend file",
     "could not write",
     "out of shared memory",
 ];
@@ -58,6 +60,14 @@ impl Failure {
         }
     }
 
+    /// Whether the database has no room for it.
+    fn is_full(&self) -> bool {
+        match self {
+            Self::Database(Error::DatabaseError(_, said)) => FULL.iter().any(|text| said.message().contains(text)),
+            Self::Database(_) | Self::Decided(_) => false,
+        }
+    }
+
     /// Whether the database refused a duplicate.
     pub(super) fn is_duplicate(&self) -> bool {
         matches!(self, Self::Database(Error::DatabaseError(DatabaseErrorKind::UniqueViolation, _)))
@@ -65,9 +75,10 @@ impl Failure {
 
     /// As callers are told.
     pub(super) fn into_error(self, context: &'static str, connection_lost: bool) -> StorageError {
-        let temporary = connection_lost || self.is_temporary();
+        let (full, temporary) = (self.is_full(), connection_lost || self.is_temporary());
         match self {
             Self::Decided(error) => error,
+            Self::Database(error) if full => StorageError::Full { context, source: Some(Box::new(error)) },
             Self::Database(error) if temporary => StorageError::Unavailable { context, source: Some(Box::new(error)) },
             Self::Database(error) => StorageError::Internal { context, source: Some(Box::new(error)) },
         }

@@ -12,11 +12,13 @@ use futures_util::TryStreamExt;
 use super::append::{add_counts, advance_account, lock_account};
 use super::failure::Failure;
 use super::metric_write::{InsertMetrics, StoredMetrics, UpdateMetrics};
+use super::reporting::admit;
 use super::totals::{table, total};
 use super::{PostgresStorage, Result, queries};
 use crate::buckets::BucketFold;
 use crate::counts::{CountDeltas, RecordKind};
 use crate::measured::Measured;
+use crate::reporting::Reporting;
 use crate::rows::{MetricReadRow, PackedMetricRow};
 use crate::{Appended, BucketQuery, MetricBucket, MetricPage, MetricRepository};
 
@@ -75,95 +77,123 @@ impl MetricRepository for PostgresStorage {
         samples: Vec<MetricSample>,
         now: Timestamp,
     ) -> Result<Appended> {
-        let (samples, repeated) = distinct(samples);
         if samples.is_empty() {
-            return Ok(repeated);
+            return Ok(Appended::default());
         }
-        self.make_partitions(table(RecordKind::Metric), samples.iter().map(|sample| sample.timestamp.as_micros()))
-            .await?;
+        let reporting = Reporting::of(scope, samples.iter().map(|sample| &sample.agent_id), now)?;
+        let batch = Batch::of(samples);
+        let times = batch.samples.iter().map(|(_, sample)| sample.timestamp.as_micros());
+        self.make_partitions(table(RecordKind::Metric), times).await?;
         let account_id = scope.account_id();
-        self.append("appending metrics", async |connection| {
-            connection
-                .transaction(async |connection| {
-                    let last = lock_account(connection, account_id).await?;
-                    let numbered = || samples.iter().zip(last + 1..);
-                    let insert = InsertMetrics::of(account_id, now, numbered());
-                    let inserted: Vec<(String, i64)> = insert.get_results(connection).await?;
-                    let inserted: HashSet<_> = inserted.into_iter().collect();
-                    let is_new = |sample: &MetricSample| {
-                        inserted.contains(&(sample.agent_id.as_str().to_owned(), sample.timestamp.as_micros()))
-                    };
-                    let known: Vec<_> = numbered().filter(|(sample, _)| !is_new(sample)).collect();
-                    let filled = if known.is_empty() { 0 } else { fill(connection, account_id, &known).await? };
-
-                    if !inserted.is_empty() {
-                        let mut deltas = CountDeltas::default();
-                        inserted.iter().for_each(|(agent_id, timestamp)| deltas.add(agent_id, *timestamp));
-                        add_counts(connection, account_id, RecordKind::Metric, &deltas).await?;
-                    }
-                    if inserted.len() + filled > 0 {
-                        advance_account(connection, account_id, last + samples.len() as i64).await?;
-                    }
-                    Ok::<_, Failure>(Appended {
-                        inserted: inserted.len() as u64,
-                        filled: repeated.filled + filled as u64,
-                        known: repeated.known + (samples.len() - inserted.len() - filled) as u64,
-                    })
-                })
-                .await
-        })
-        .await
+        let appended = self.append("appending metrics", async |connection| {
+            connection.transaction(async |connection| append(connection, &reporting, &batch).await).await
+        });
+        let appended = appended.await;
+        if reporting.marks_as_seen() {
+            self.lanes.agent_lists.changed(account_id);
+        }
+        appended
     }
 }
 
-/// Fills what is unknown in the stored rows of the same keys; how many had anything to fill.
+async fn append(
+    connection: &mut AsyncPgConnection,
+    reporting: &Reporting,
+    batch: &Batch,
+) -> std::result::Result<Appended, Failure> {
+    let account_id = reporting.account_id;
+    let last = lock_account(connection, account_id).await?;
+    admit(connection, reporting).await?;
+    let numbered = || batch.samples.iter().zip(last + 1..);
+    let insert =
+        InsertMetrics::of(account_id, reporting.now, numbered().map(|((_, sample), sequence)| (sample, sequence)));
+    let inserted: Vec<(String, i64)> = insert.get_results(connection).await?;
+    let mut appended =
+        Appended { inserted: inserted.len() as u64, known_rows: batch.known_rows.clone(), ..Appended::default() };
+    appended.filled = batch.filled;
+    if inserted.len() < batch.samples.len() {
+        let inserted: HashSet<_> = inserted.iter().map(|(agent_id, at)| (agent_id.as_str(), *at)).collect();
+        let is_new =
+            |sample: &MetricSample| inserted.contains(&(sample.agent_id.as_str(), sample.timestamp.as_micros()));
+        let there: Vec<_> = numbered().filter(|((_, sample), _)| !is_new(sample)).collect();
+        let unchanged = fill(connection, account_id, &there).await?;
+        appended.filled += (there.len() - unchanged.len()) as u64;
+        appended.known_rows.extend(unchanged);
+        appended.known_rows.sort_unstable();
+    }
+    appended.known = appended.known_rows.len() as u64;
+
+    if !inserted.is_empty() {
+        let mut deltas = CountDeltas::default();
+        inserted.iter().for_each(|(agent_id, timestamp)| deltas.add(agent_id, *timestamp));
+        add_counts(connection, account_id, RecordKind::Metric, &deltas).await?;
+    }
+    if appended.inserted + appended.filled > 0 {
+        advance_account(connection, account_id, last + batch.samples.len() as i64).await?;
+    }
+    Ok(appended)
+}
+
+/// Fills what is unknown in the stored rows of the same keys; the places of those that had nothing to fill.
 async fn fill(
     connection: &mut AsyncPgConnection,
     account_id: AccountId,
-    known: &[(&MetricSample, i64)],
-) -> std::result::Result<usize, Failure> {
-    let stored = StoredMetrics::of(account_id, known.iter().map(|(sample, _)| *sample));
+    there: &[(&(u32, MetricSample), i64)],
+) -> std::result::Result<Vec<u32>, Failure> {
+    let stored = StoredMetrics::of(account_id, there.iter().map(|((_, sample), _)| sample));
     let stored: Vec<(i64, Measured)> = stored.load(connection).await?;
     let mut update = UpdateMetrics::new(account_id);
+    let mut unchanged = Vec::new();
     for (position, mut measured) in stored {
-        let Some((sample, sequence)) = usize::try_from(position - 1).ok().and_then(|index| known.get(index)) else {
+        let Some(((place, sample), sequence)) = usize::try_from(position - 1).ok().and_then(|index| there.get(index))
+        else {
             continue;
         };
         if measured.fill_from(&Measured::of(sample)) {
             update.push(sample, *sequence, &measured);
+        } else {
+            unchanged.push(*place);
         }
     }
-    let filled = update.len();
-    if filled > 0 {
+    if update.len() > 0 {
         update.execute(connection).await?;
     }
-    Ok(filled)
+    Ok(unchanged)
 }
 
-/// The samples as they are stored, each key once: what came first stays, what comes later fills it. With what became
-/// of the later ones.
-fn distinct(samples: Vec<MetricSample>) -> (Vec<MetricSample>, Appended) {
-    let mut positions = HashMap::with_capacity(samples.len());
-    let mut distinct: Vec<MetricSample> = Vec::with_capacity(samples.len());
-    let mut repeated = Appended::default();
-    for sample in samples {
-        let sample = sample.normalized();
-        match positions.entry((sample.agent_id.clone(), sample.timestamp)) {
-            Entry::Vacant(vacant) => {
-                vacant.insert(distinct.len());
-                distinct.push(sample);
-            }
-            Entry::Occupied(position) => {
-                let first = &mut distinct[*position.get()];
-                let mut measured = Measured::of(first);
-                if measured.fill_from(&Measured::of(&sample)) {
-                    *first = MetricSample::from_fixed_values(sample.agent_id, sample.timestamp, &measured.0);
-                    repeated.filled += 1;
-                } else {
-                    repeated.known += 1;
+/// Samples as they are stored, each key once with its first place in what was given: what came first stays, what comes
+/// later fills it.
+struct Batch {
+    samples: Vec<(u32, MetricSample)>,
+    /// Samples that filled one before them.
+    filled: u64,
+    /// Places of samples that had nothing to add to one before them.
+    known_rows: Vec<u32>,
+}
+
+impl Batch {
+    fn of(samples: Vec<MetricSample>) -> Self {
+        let mut positions = HashMap::with_capacity(samples.len());
+        let mut batch = Self { samples: Vec::with_capacity(samples.len()), filled: 0, known_rows: Vec::new() };
+        for (place, sample) in (0..).zip(samples) {
+            let sample = sample.normalized();
+            match positions.entry((sample.agent_id.clone(), sample.timestamp)) {
+                Entry::Vacant(vacant) => {
+                    vacant.insert(batch.samples.len());
+                    batch.samples.push((place, sample));
+                }
+                Entry::Occupied(position) => {
+                    let first = &mut batch.samples[*position.get()].1;
+                    let mut measured = Measured::of(first);
+                    if measured.fill_from(&Measured::of(&sample)) {
+                        *first = MetricSample::from_fixed_values(sample.agent_id, sample.timestamp, &measured.0);
+                        batch.filled += 1;
+                    } else {
+                        batch.known_rows.push(place);
+                    }
                 }
             }
         }
+        batch
     }
-    (distinct, repeated)
 }

@@ -4,10 +4,12 @@
 //! passes first (key look-ups and plan windows). Every call has a deadline; see [`PostgresSettings`].
 
 mod accounts;
+mod agent_administration;
 mod agents;
 mod alerts;
 mod api_keys;
 mod append;
+mod enrolment;
 mod failure;
 mod fleet;
 mod lane;
@@ -22,6 +24,7 @@ mod paths;
 mod plan_tests;
 mod queries;
 mod records;
+mod reporting;
 mod retention;
 mod sessions;
 mod settings;

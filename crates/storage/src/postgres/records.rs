@@ -2,6 +2,7 @@
 
 use std::collections::HashSet;
 
+use astranetmon_auth::{Ingest, Scope};
 use astranetmon_domain::{AccountId, PageRequest, RecordFilter, RecordPosition, Timestamp};
 use async_trait::async_trait;
 use diesel::QueryResult;
@@ -9,10 +10,12 @@ use diesel_async::{AsyncConnection, AsyncPgConnection};
 
 use super::append::{add_counts, advance_account, lock_account};
 use super::failure::Failure;
+use super::reporting::admit;
 use super::totals::{self, total};
 use super::{PostgresStorage, Result};
 use crate::counts::CountDeltas;
 use crate::fetched::Fetched;
+use crate::reporting::Reporting;
 use crate::repository::{Appended, RecordPage};
 use crate::rows::RecordRow;
 
@@ -66,26 +69,36 @@ impl PostgresStorage {
     pub(super) async fn record_append<Row: RecordTable>(
         &self,
         context: &'static str,
-        account_id: AccountId,
+        scope: &Scope<Ingest>,
         records: Vec<Row::Record>,
         now: Timestamp,
     ) -> Result<Appended> {
         if records.is_empty() {
             return Ok(Appended::default());
         }
-        let given = records.len();
+        let account_id = scope.account_id();
+        let reporting = Reporting::of(scope, records.iter().map(Row::agent_of), now)?;
         let mut rows: Vec<Row> = records.into_iter().map(|record| Row::new(account_id, record, now)).collect();
         self.make_partitions(totals::table(Row::KIND), rows.iter().map(Row::timestamp)).await?;
-        self.append(context, async |connection| {
+        let appended = self.append(context, async |connection| {
             connection
                 .transaction(async |connection| {
                     let mut sequence = lock_account(connection, account_id).await?;
+                    admit(connection, &reporting).await?;
                     // The key of the table has the time in it, as partitions demand; the identity has not, and is kept
                     // by looking while the account is locked.
                     let ids = rows.iter().map(|row| row.id().to_vec()).collect();
                     let known = Row::known(connection, account_id, ids).await?;
                     let mut known: HashSet<_> = known.into_iter().collect();
-                    rows.retain(|row| known.insert((row.id().to_vec(), row.agent_id().to_owned())));
+                    let mut appended = Appended::default();
+                    let mut place = 0..;
+                    rows.retain(|row| {
+                        let is_new = known.insert((row.id().to_vec(), row.agent_id().to_owned()));
+                        if let (false, Some(place)) = (is_new, place.next()) {
+                            appended.known_rows.push(place);
+                        }
+                        is_new
+                    });
                     let mut deltas = CountDeltas::default();
                     for row in &mut rows {
                         sequence += 1;
@@ -97,15 +110,16 @@ impl PostgresStorage {
                         add_counts(connection, account_id, Row::KIND, &deltas).await?;
                         advance_account(connection, account_id, sequence).await?;
                     }
-                    let inserted = rows.len();
-                    Ok::<_, Failure>(Appended {
-                        inserted: inserted as u64,
-                        filled: 0,
-                        known: (given - inserted) as u64,
-                    })
+                    appended.inserted = rows.len() as u64;
+                    appended.known = appended.known_rows.len() as u64;
+                    Ok::<_, Failure>(appended)
                 })
                 .await
-        })
-        .await
+        });
+        let appended = appended.await;
+        if reporting.marks_as_seen() {
+            self.lanes.agent_lists.changed(account_id);
+        }
+        appended
     }
 }

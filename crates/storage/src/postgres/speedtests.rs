@@ -47,7 +47,7 @@ impl SpeedtestRepository for PostgresStorage {
         speedtests: Vec<Speedtest>,
         now: Timestamp,
     ) -> Result<Appended> {
-        self.record_append::<SpeedtestRow>("appending speed tests", scope.account_id(), speedtests, now).await
+        self.record_append::<SpeedtestRow>("appending speed tests", scope, speedtests, now).await
     }
 }
 

@@ -48,7 +48,7 @@ impl TracerouteRepository for PostgresStorage {
         traceroutes: Vec<Traceroute>,
         now: Timestamp,
     ) -> Result<Appended> {
-        self.record_append::<TracerouteRow>("appending traceroutes", scope.account_id(), traceroutes, now).await
+        self.record_append::<TracerouteRow>("appending traceroutes", scope, traceroutes, now).await
     }
 }
 

@@ -89,7 +89,7 @@ impl UserRepository for PostgresStorage {
         now: Timestamp,
     ) -> Result<Option<User>> {
         let entry = AuditRow::new(scope, "user.set_password", format!("user:{id}"), now);
-        self.set_password((scope.account_id(), scope.actor()), id, hash, &entry).await
+        self.set_password((scope.account_id(), scope.actor().clone()), id, hash, &entry).await
     }
 
     async fn user_change_password(
@@ -100,7 +100,7 @@ impl UserRepository for PostgresStorage {
         now: Timestamp,
     ) -> Result<Option<User>> {
         let entry = AuditRow::new(scope, "user.change_password", format!("user:{id}"), now);
-        self.set_password((scope.account_id(), scope.actor()), id, hash, &entry).await
+        self.set_password((scope.account_id(), scope.actor().clone()), id, hash, &entry).await
     }
 
     async fn user_set_disabled(
@@ -113,9 +113,13 @@ impl UserRepository for PostgresStorage {
         self.write("disabling a user", async |connection| {
             connection
                 .transaction(async |connection| {
-                    let user =
-                        lock_to_change(connection, (scope.account_id(), scope.actor()), id, Change::Disabled(disabled))
-                            .await?;
+                    let user = lock_to_change(
+                        connection,
+                        (scope.account_id(), scope.actor().clone()),
+                        id,
+                        Change::Disabled(disabled),
+                    )
+                    .await?;
                     let Some(mut user) = user else { return Ok(None) };
                     user.disabled_at = disabled.then(|| user.disabled_at.unwrap_or(now));
                     diesel::update(app_user::table.find(id.0))
@@ -145,7 +149,8 @@ impl UserRepository for PostgresStorage {
             connection
                 .transaction(async |connection| {
                     let user =
-                        lock_to_change(connection, (scope.account_id(), scope.actor()), id, Change::Role(role)).await?;
+                        lock_to_change(connection, (scope.account_id(), scope.actor().clone()), id, Change::Role(role))
+                            .await?;
                     let Some(mut user) = user else { return Ok(None) };
                     user.role = role;
                     diesel::update(app_user::table.find(id.0))
@@ -217,7 +222,7 @@ async fn lock_to_change(
 ) -> std::result::Result<Option<User>, Failure> {
     let people = lock_with_owners(connection, account_id, Some(id)).await?;
     let Some(user) = people.iter().find(|user| user.id == id) else { return Ok(None) };
-    allow(actor, user, change, &people)?;
+    allow(&actor, user, change, &people)?;
     Ok(Some(user.clone()))
 }
 

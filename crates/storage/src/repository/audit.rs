@@ -68,6 +68,7 @@ pub(crate) fn actor_text<A: Access>(scope: &Scope<A>) -> String {
     match scope.actor() {
         Actor::Key(id) => format!("key:{id}"),
         Actor::User(id) => format!("user:{id}"),
+        Actor::Agent(id) => format!("agent:{id}"),
         Actor::System(reason) => format!("system:{reason}"),
     }
 }

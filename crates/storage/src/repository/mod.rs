@@ -3,6 +3,7 @@
 mod alerts;
 mod audit;
 mod buckets;
+mod enrolment;
 mod fleet;
 mod keys;
 mod leases;
@@ -12,7 +13,7 @@ mod records;
 mod retention;
 mod setup;
 
-use astranetmon_auth::{KeyLookup, SessionLookup};
+use astranetmon_auth::{AgentTokenLookup, KeyLookup, SessionLookup};
 use astranetmon_ratelimit::QuotaWindows;
 
 pub use self::alerts::{
@@ -23,6 +24,9 @@ pub use self::alerts::{
 pub(crate) use self::audit::actor_text;
 pub use self::audit::{AuditEntry, AuditPage, AuditPosition, AuditRepository};
 pub use self::buckets::{BucketQuery, BucketValue, InvalidBucketQuery, MetricBucket};
+pub use self::enrolment::{
+    AgentAdministration, AgentEdit, AgentHealth, AgentTokenRecord, EnrolRequest, Enrolled, EnrolmentRepository,
+};
 pub use self::fleet::{FleetRepository, FleetRow, RouteChange};
 pub use self::keys::{ApiKeyRepository, UsageRepository};
 pub use self::leases::{Lease, LeaseRepository};
@@ -50,6 +54,9 @@ pub trait Storage:
     + QuotaWindows
     + UsageRepository
     + AgentRepository
+    + AgentAdministration
+    + AgentTokenLookup
+    + EnrolmentRepository
     + MetricRepository
     + SpeedtestRepository
     + TracerouteRepository
@@ -76,6 +83,12 @@ impl<T> Storage for T where
         + QuotaWindows
         + UsageRepository
         + AgentRepository
+        + AgentAdministration
+        + AgentTokenLookup
+        + EnrolmentRepository
+        + AgentAdministration
+        + AgentTokenLookup
+        + EnrolmentRepository
         + MetricRepository
         + SpeedtestRepository
         + TracerouteRepository

@@ -53,14 +53,18 @@ pub trait AgentRepository: Send + Sync {
     async fn agent_find(&self, scope: &Scope<ReadAgents>, id: &AgentId) -> Result<Option<Agent>>;
 
     /// Adds an agent; if it is there, replaces its facts and `public_ip` and keeps what a person gave.
+    ///
+    /// # Errors
+    /// [`StorageError::Missing`](crate::StorageError::Missing) while the data of a deleted agent of that id is going.
     async fn agent_upsert(&self, scope: &Scope<Ingest>, agent: &NewAgent, now: Timestamp) -> Result<()>;
 
-    /// Moves the agent's last report forward to `seen_at`, never back.
+    /// Moves the agent's last report forward to `seen_at`, never back. What an agent appends in its own scope does the
+    /// same.
     async fn agent_seen(&self, scope: &Scope<Ingest>, id: &AgentId, seen_at: Timestamp) -> Result<()>;
 }
 
 /// What became of appended rows.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Appended {
     /// Rows that are new.
     pub inserted: u64,
@@ -68,6 +72,8 @@ pub struct Appended {
     pub filled: u64,
     /// Rows that were there and did not change.
     pub known: u64,
+    /// Which those are: places in what was given, from 0, rising.
+    pub known_rows: Vec<u32>,
 }
 
 /// Some metrics.
@@ -81,6 +87,10 @@ pub struct MetricPage {
     pub more: bool,
 }
 
+/// What is appended in the scope of an agent must be its own, marks it as seen, and is refused with
+/// [`StorageError::Missing`](crate::StorageError::Missing), all of it, if the agent is gone or disabled by then; rows of
+/// a deleted agent whose data is going are refused in every scope. The same holds for all three kinds of records.
+///
 /// Metrics. The trait says nothing of how samples are kept: one row a sample, or many in a packed chunk.
 ///
 /// A call needs the scope of its own permission:

@@ -2,11 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use astranetmon_domain::{AccountId, Agent, AgentFacts, AgentId, Timestamp};
+use astranetmon_domain::{AccountId, Agent, AgentFacts, AgentId, Heartbeat, Timestamp, clean_text};
 use diesel::prelude::*;
 
 use super::{Result, foreign, json, small, time};
-use crate::repository::NewAgent;
+use crate::repository::{AgentEdit, EnrolRequest, NewAgent};
 use crate::schema::agent;
 
 #[derive(Queryable, Selectable, Insertable)]
@@ -61,6 +61,40 @@ impl AgentRow {
         }
     }
 
+    /// A new agent that comes by an enrolment.
+    pub(crate) fn enrolled(
+        account_id: AccountId,
+        id: &AgentId,
+        request: &EnrolRequest,
+        labels: &BTreeMap<String, String>,
+        now: Timestamp,
+    ) -> Self {
+        let new = NewAgent {
+            id: id.clone(),
+            facts: request.facts.clone(),
+            name: None,
+            public_ip: request.public_ip.clone(),
+            labels: labels.clone(),
+        };
+        Self::new(account_id, &new, now)
+    }
+
+    /// Of what an agent says of its host anew.
+    pub(crate) fn reported(account_id: AccountId, heartbeat: &Heartbeat, now: Timestamp) -> Self {
+        let new = NewAgent {
+            id: heartbeat.agent_id.clone(),
+            facts: heartbeat.facts.clone(),
+            name: None,
+            public_ip: heartbeat.public_ip.clone(),
+            labels: BTreeMap::new(),
+        };
+        Self::new(account_id, &new, now)
+    }
+
+    pub(crate) fn id(&self) -> &str {
+        &self.id
+    }
+
     pub(crate) fn facts(&self) -> AgentFactsChange<'_> {
         AgentFactsChange {
             hostname: &self.hostname,
@@ -105,6 +139,31 @@ impl AgentRow {
             public_ip: self.public_ip,
             labels,
         })
+    }
+}
+
+/// The labels of a stored agent and those that it gets besides, as they are stored.
+pub(crate) fn added_labels(stored: &str, added: &BTreeMap<String, String>) -> Result<String> {
+    let mut labels: BTreeMap<String, String> =
+        serde_json::from_str(stored).map_err(|_| foreign("an agent's labels"))?;
+    labels.extend(added.clone());
+    Ok(json(&labels))
+}
+
+/// What a person changes of an agent.
+#[derive(AsChangeset)]
+#[diesel(table_name = agent)]
+pub(crate) struct AgentEditChange {
+    name: Option<Option<String>>,
+    labels: Option<String>,
+}
+
+impl AgentEditChange {
+    /// `None` if nothing is to change.
+    pub(crate) fn of(edit: &AgentEdit) -> Option<Self> {
+        let name = edit.name.as_ref().map(|name| name.as_deref().map(|name| clean_text(name, 100)));
+        let labels = edit.labels.as_ref().map(json);
+        (name.is_some() || labels.is_some()).then_some(Self { name, labels })
     }
 }
 

@@ -21,6 +21,9 @@ pub(crate) trait RecordRow: Sized {
     /// The row of a record, which it brings into the form that is stored; its sequence is left open.
     fn new(account_id: AccountId, record: Self::Record, received_at: Timestamp) -> Self;
 
+    /// Whose record it is.
+    fn agent_of(record: &Self::Record) -> &AgentId;
+
     fn set_sequence(&mut self, sequence: i64);
 
     fn into_record(self) -> Result<Self::Record>;
@@ -101,6 +104,10 @@ macro_rules! speedtest_rows {
         impl RecordRow for SpeedtestRow {
             type Record = Speedtest;
             const KIND: RecordKind = RecordKind::Speedtest;
+
+            fn agent_of(record: &Speedtest) -> &AgentId {
+                &record.agent_id
+            }
 
             fn set_sequence(&mut self, sequence: i64) {
                 self.sequence = sequence;
@@ -206,6 +213,10 @@ pub(crate) struct RouteChangeRow {
 impl RecordRow for TracerouteRow {
     type Record = Traceroute;
     const KIND: RecordKind = RecordKind::Traceroute;
+
+    fn agent_of(record: &Traceroute) -> &AgentId {
+        &record.agent_id
+    }
 
     fn set_sequence(&mut self, sequence: i64) {
         self.sequence = sequence;

@@ -4,6 +4,7 @@ use async_trait::async_trait;
 use diesel::prelude::*;
 
 use super::records::raise_data_version;
+use super::reporting::{note_report, refuse_removed};
 use super::{Result, SqliteStorage, queries};
 use crate::repository::{AgentPage, AgentRepository, NewAgent};
 use crate::rows::AgentRow;
@@ -52,6 +53,7 @@ impl AgentRepository for SqliteStorage {
         let account_id = scope.account_id();
         let row = AgentRow::new(account_id, new, now);
         let written = self.write(move |connection| {
+            refuse_removed(connection, account_id, row.id())?;
             diesel::insert_into(agent::table)
                 .values(&row)
                 .on_conflict((agent::account_id, agent::id))
@@ -68,15 +70,7 @@ impl AgentRepository for SqliteStorage {
     async fn agent_seen(&self, scope: &Scope<Ingest>, id: &AgentId, seen_at: Timestamp) -> Result<()> {
         let (account_id, id) = (scope.account_id(), id.clone());
         let written = self.write(move |connection| {
-            let seen_at = seen_at.as_micros();
-            diesel::update(
-                agent::table
-                    .filter(agent::account_id.eq(account_id.0))
-                    .filter(agent::id.eq(id.as_str()))
-                    .filter(agent::last_seen_at.is_null().or(agent::last_seen_at.lt(seen_at))),
-            )
-            .set(agent::last_seen_at.eq(seen_at))
-            .execute(connection)?;
+            note_report(connection, account_id, &id, seen_at)?;
             raise_data_version(connection, account_id)
         });
         let written = written.await;

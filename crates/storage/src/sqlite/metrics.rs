@@ -11,6 +11,7 @@ use super::{Result, SqliteStorage, queries};
 use crate::buckets::BucketFold;
 use crate::counts::RecordKind;
 use crate::measured::Measured;
+use crate::reporting::Reporting;
 use crate::repository::{Appended, BucketQuery, MetricBucket, MetricPage, MetricRepository};
 use crate::rows::{MetricReadRow, MetricRow, PackedMetricRow};
 use crate::schema::metric_sample;
@@ -56,8 +57,9 @@ impl MetricRepository for SqliteStorage {
         if samples.is_empty() {
             return Ok(Appended::default());
         }
+        let reporting = Reporting::of(scope, samples.iter().map(|sample| &sample.agent_id), now)?;
         let account_id = scope.account_id();
-        self.write(move |connection| append(connection, account_id, samples, now)).await
+        self.append(reporting, move |connection| append(connection, account_id, samples, now)).await
     }
 }
 

@@ -3,10 +3,12 @@
 //! `docs/adr` says why the connections live on threads of their own.
 
 mod accounts;
+mod agent_administration;
 mod agents;
 mod alerts;
 mod api_keys;
 mod connection;
+mod enrolment;
 mod fleet;
 mod leases;
 mod maintenance;
@@ -15,6 +17,7 @@ mod metrics;
 mod plan_tests;
 mod queries;
 mod records;
+mod reporting;
 mod retention;
 mod sessions;
 mod setup;

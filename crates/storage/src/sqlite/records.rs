@@ -46,7 +46,7 @@ pub(super) fn append<Record>(
     let mut appended = Appended::default();
     let mut deltas = CountDeltas::default();
     let mut sequence = last_sequence(connection, account_id)?;
-    for record in records {
+    for (row, record) in (0..).zip(records) {
         match keep(connection, record, sequence + 1)? {
             Kept::Inserted { agent_id, timestamp } => {
                 appended.inserted += 1;
@@ -57,7 +57,10 @@ pub(super) fn append<Record>(
                 appended.filled += 1;
                 sequence += 1;
             }
-            Kept::Known => appended.known += 1,
+            Kept::Known => {
+                appended.known += 1;
+                appended.known_rows.push(row);
+            }
         }
     }
     if appended.inserted + appended.filled > 0 {

@@ -5,6 +5,7 @@ use diesel::prelude::*;
 
 use super::records::{self, Kept};
 use super::{Result, SqliteStorage, queries};
+use crate::reporting::Reporting;
 use crate::repository::{Appended, RecordPage, SpeedtestRepository};
 use crate::rows::{RecordRow, SpeedtestRow};
 use crate::schema::speedtest;
@@ -54,8 +55,9 @@ impl SpeedtestRepository for SqliteStorage {
         if speedtests.is_empty() {
             return Ok(Appended::default());
         }
+        let reporting = Reporting::of(scope, speedtests.iter().map(|speedtest| &speedtest.agent_id), now)?;
         let account_id = scope.account_id();
-        self.write(move |connection| {
+        self.append(reporting, move |connection| {
             records::append(
                 connection,
                 account_id,

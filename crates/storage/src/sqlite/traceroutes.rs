@@ -6,6 +6,7 @@ use diesel::sqlite::SqliteConnection;
 
 use super::records::{self, Kept};
 use super::{Result, SqliteStorage, queries};
+use crate::reporting::Reporting;
 use crate::repository::{Appended, RecordPage, TracerouteRepository};
 use crate::rows::{RecordRow, TracerouteRow};
 use crate::schema::traceroute;
@@ -55,8 +56,9 @@ impl TracerouteRepository for SqliteStorage {
         if traceroutes.is_empty() {
             return Ok(Appended::default());
         }
+        let reporting = Reporting::of(scope, traceroutes.iter().map(|traceroute| &traceroute.agent_id), now)?;
         let account_id = scope.account_id();
-        self.write(move |connection| {
+        self.append(reporting, move |connection| {
             records::append(
                 connection,
                 account_id,

@@ -88,7 +88,7 @@ impl UserRepository for SqliteStorage {
         now: Timestamp,
     ) -> Result<Option<User>> {
         let entry = AuditRow::new(scope, "user.set_password", format!("user:{id}"), now);
-        self.set_password((scope.account_id(), scope.actor()), id, hash.clone(), entry).await
+        self.set_password((scope.account_id(), scope.actor().clone()), id, hash.clone(), entry).await
     }
 
     async fn user_change_password(
@@ -99,7 +99,7 @@ impl UserRepository for SqliteStorage {
         now: Timestamp,
     ) -> Result<Option<User>> {
         let entry = AuditRow::new(scope, "user.change_password", format!("user:{id}"), now);
-        self.set_password((scope.account_id(), scope.actor()), id, hash.clone(), entry).await
+        self.set_password((scope.account_id(), scope.actor().clone()), id, hash.clone(), entry).await
     }
 
     async fn user_set_disabled(
@@ -112,7 +112,8 @@ impl UserRepository for SqliteStorage {
         let scope = scope.clone();
         self.write(move |connection| {
             let change = Change::Disabled(disabled);
-            let Some(mut user) = find_to_change(connection, (scope.account_id(), scope.actor()), id, change)? else {
+            let Some(mut user) = find_to_change(connection, (scope.account_id(), scope.actor().clone()), id, change)?
+            else {
                 return Ok(None);
             };
             user.disabled_at = disabled.then(|| user.disabled_at.unwrap_or(now));
@@ -139,7 +140,7 @@ impl UserRepository for SqliteStorage {
         let scope = scope.clone();
         self.write(move |connection| {
             let Some(mut user) =
-                find_to_change(connection, (scope.account_id(), scope.actor()), id, Change::Role(role))?
+                find_to_change(connection, (scope.account_id(), scope.actor().clone()), id, Change::Role(role))?
             else {
                 return Ok(None);
             };
@@ -170,7 +171,7 @@ fn find_to_change(
     change: Change,
 ) -> Result<Option<User>> {
     let Some(user) = find(connection, account_id, id)? else { return Ok(None) };
-    allow(actor, &user, change, &owners(connection, account_id)?)?;
+    allow(&actor, &user, change, &owners(connection, account_id)?)?;
     Ok(Some(user))
 }
 

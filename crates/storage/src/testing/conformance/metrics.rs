@@ -49,11 +49,17 @@ pub async fn a_batch_repeats_itself_harmlessly(storage: Arc<dyn Storage>) {
         with(1_000, None, None),
     ];
     let appended = MetricSample::append(&storage, &owner, batch.clone()).await.expect("appended");
-    assert_eq!(appended, Appended { inserted: 2, filled: 1, known: 1 });
+    assert_eq!(appended, Appended { inserted: 2, filled: 1, known: 1, known_rows: vec![2] });
     let again = MetricSample::append(&storage, &owner, batch).await.expect("appended");
-    assert_eq!((again.inserted, again.filled + again.known), (0, 4));
+    assert_eq!(again, Appended { inserted: 0, filled: 0, known: 4, known_rows: vec![0, 1, 2, 3] });
+    let mixed =
+        vec![with(2_000, None, None), with(0, Some(9.0), None), with(3_000, None, None), with(2_000, None, None)];
+    let mixed = MetricSample::append(&storage, &owner, mixed).await.expect("appended");
+    assert_eq!(mixed, Appended { inserted: 2, filled: 0, known: 2, known_rows: vec![1, 3] });
     let page = MetricSample::page(&storage, &owner, &RecordFilter::ALL, 10, None).await;
-    assert_eq!((page.rows, page.total), (vec![with(1_000, None, None), with(0, Some(1.0), Some(2.0))], 2));
+    let stored =
+        vec![with(3_000, None, None), with(2_000, None, None), with(1_000, None, None), with(0, Some(1.0), Some(2.0))];
+    assert_eq!((page.rows, page.total), (stored, 4));
     assert_eq!(MetricSample::append(&storage, &owner, Vec::new()).await.expect("nothing"), Appended::default());
 }
 

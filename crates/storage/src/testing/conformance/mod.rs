@@ -2,12 +2,14 @@
 //! test of each.
 
 pub mod accounts;
+pub mod agent_administration;
 pub mod agents;
 pub mod alert_job;
 pub mod alerts;
 pub mod api_keys;
 pub mod audit;
 pub mod buckets;
+pub mod enrolment;
 pub mod fleet;
 pub mod leases;
 pub mod maintenance;
@@ -71,6 +73,15 @@ macro_rules! conformance_tests {
             usage: counts_add_up_by_hour, counts_of_all_keys_come_by_hour, counts_of_many_writers_add_up;
             agents: agents_come_by_hostname_in_pages, writing_an_agent_again_keeps_what_a_person_gave,
                 a_report_moves_forward_only;
+            enrolment: an_enrolment_token_brings_an_agent, of_many_at_once_one_uses_a_single_use_token,
+                many_at_once_get_ids_of_their_own, dead_enrolment_tokens_are_refused,
+                an_asked_id_is_taken_once, an_agent_is_enrolled_anew_by_a_token_of_its_own,
+                a_hundred_live_enrolment_tokens_are_the_bound, enrolment_tokens_of_accounts_are_apart,
+                what_is_done_to_enrolments_is_audited;
+            agent_administration: an_edit_changes_what_it_names, a_disabled_agent_is_nobody_and_writes_nothing,
+                a_deleted_agent_never_gets_rows_again, an_agent_writes_for_itself_only,
+                the_id_of_an_agent_that_is_going_is_taken, a_heartbeat_is_kept,
+                a_tokens_use_is_noted_once_a_minute, agents_of_other_accounts_are_left_alone;
             metrics: a_sample_is_stored_once_and_fills_what_was_unknown, a_batch_repeats_itself_harmlessly,
                 a_large_batch_is_stored_whole, values_come_back_as_they_were_rounded,
                 writers_of_one_account_lose_nothing;
