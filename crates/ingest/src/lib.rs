@@ -32,6 +32,7 @@ mod batch;
 mod check;
 mod envelope;
 mod field;
+pub mod foreign;
 mod identity;
 pub mod line_protocol;
 mod row;
