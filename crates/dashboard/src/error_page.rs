@@ -3,9 +3,9 @@
 use actix_web::http::StatusCode;
 use actix_web::{HttpResponse, ResponseError};
 use askama::Template;
-use astranetmon_http::ApiError;
+use astranetmon_http::{ApiError, SignedIn};
 
-use crate::page::{Page, render_as};
+use crate::page::{Page, Section, render_as};
 
 #[derive(Template)]
 #[template(path = "error.html")]
@@ -18,15 +18,16 @@ struct ErrorPage {
     link: &'static str,
 }
 
-/// A failure as a page, with the failure's own status.
-pub(crate) fn failure(error: &ApiError) -> HttpResponse {
+/// A failure as a page, with the failure's own status, and the navigation for those who are signed in.
+pub(crate) fn failure(error: &ApiError, signed_in: Option<&SignedIn>) -> HttpResponse {
     let status = error.status_code();
     let (title, message) = told(error, status);
     let (href, link) = match error {
         ApiError::NotSignedIn | ApiError::Unauthorized { .. } => ("/dashboard/sign-in", "Sign in"),
         _ => ("/dashboard", "Go to the overview"),
     };
-    let page = ErrorPage { page: Page::open(), status: status.as_u16(), title, message, href, link };
+    let page = signed_in.map_or_else(Page::open, |signed_in| Page::of(signed_in, Section::Nowhere));
+    let page = ErrorPage { page, status: status.as_u16(), title, message, href, link };
     render_as(status, &page).unwrap_or_else(|error| error.error_response())
 }
 
@@ -73,7 +74,7 @@ mod tests {
             (ApiError::Unavailable, 503, "Out of service for a moment"),
             (ApiError::NotSignedIn, 401, "Please sign in"),
         ] {
-            assert_eq!(failure(&error).status(), status, "{title}");
+            assert_eq!(failure(&error, None).status(), status, "{title}");
             assert_eq!(told(&error, error.status_code()).0, title);
         }
         assert_eq!(told(&bad_request(), StatusCode::BAD_REQUEST).1, "A range is <1h>");

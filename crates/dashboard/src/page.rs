@@ -36,7 +36,7 @@ pub(crate) struct Person {
 #[derive(Clone, Debug)]
 pub(crate) struct Page {
     pub(crate) section: Section,
-    /// Nobody on the sign-in, set-up and error pages: no navigation then.
+    /// Nobody on the sign-in and set-up pages, and on error pages of nobody known: no navigation then.
     pub(crate) person: Option<Person>,
 }
 

@@ -20,6 +20,17 @@ pub(crate) async fn edge(
     request: ServiceRequest,
     next: Next<BoxBody>,
 ) -> Result<ServiceResponse, Error> {
+    edge_with(state, error_in_contract_form, request, next).await
+}
+
+/// The same; what `of_error` makes is the answer to an error that no inner layer answered, such as a panic. It is told
+/// whether the caller wants RFC 9457.
+pub(crate) async fn edge_with(
+    state: web::Data<ApiState>,
+    of_error: impl FnOnce(Error, bool) -> HttpResponse + 'static,
+    request: ServiceRequest,
+    next: Next<BoxBody>,
+) -> Result<ServiceResponse, Error> {
     let request_id = RequestId::of(request.headers());
     let wants_problem = wants_problem(request.headers());
     let log = AccessLog::begin(&state, &request, request_id.clone());
@@ -33,7 +44,7 @@ pub(crate) async fn edge(
                 Ok(ServiceResponse::new(request, response))
             }
             Err(error) => {
-                let response = error_in_contract_form(error, wants_problem);
+                let response = of_error(error, wants_problem);
                 let response = finished(&state, log.request_id(), response);
                 log.end(&state, None, &response);
                 // A panic took the request, and without it actix takes an answer only as an error.

@@ -14,7 +14,8 @@ mod request_id;
 mod safety_headers;
 
 pub(crate) use authenticate::authenticate;
-pub(crate) use edge::edge;
+pub(crate) use contract_form::error_in_contract_form;
+pub(crate) use edge::{edge, edge_with};
 pub(crate) use held_place::held;
 pub use request_id::RequestId;
 

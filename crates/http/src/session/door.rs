@@ -11,7 +11,7 @@ use crate::ApiError;
 use crate::client_address::client_of;
 use crate::error::JSON_BODY;
 use crate::extractors::api_app_defaults;
-use crate::middleware::{edge, held, request_form};
+use crate::middleware::{edge_with, error_in_contract_form, held, request_form};
 use crate::state::ApiState;
 
 const CSRF: &str = "x-astra-csrf";
@@ -30,8 +30,9 @@ static PERMISSIONS_POLICY: HeaderName = HeaderName::from_static("permissions-pol
 pub struct Pages {
     /// Path of the page where people sign in; `next` is added to it.
     pub sign_in: &'static str,
-    /// A failure as a person reads it, for callers who want `text/html`; the status is the failure's own.
-    pub failure: fn(&ApiError) -> HttpResponse,
+    /// A failure as a person reads it, for callers who want `text/html`; the status is the failure's own. The person is
+    /// told who is known to be signed in.
+    pub failure: fn(&ApiError, Option<&SignedIn>) -> HttpResponse,
 }
 
 /// Pages for people who have signed in. A handler takes [`SignedIn`]; without a session, a page leads to the sign-in
@@ -44,7 +45,7 @@ pub fn signed_in_scope(state: web::Data<ApiState>, pages: Pages, scope: Scope) -
         .configure(api_app_defaults)
         .wrap(from_fn(move |request, next| signed_in_door(at_door.clone(), pages, request, next)))
         .wrap(from_fn(move |request, next| page_headers(pages, request, next)))
-        .wrap(from_fn(move |request, next| edge(at_edge.clone(), request, next)))
+        .wrap(from_fn(move |request, next| page_edge(at_edge.clone(), pages, request, next)))
 }
 
 /// Pages for everybody, with the same edge.
@@ -56,7 +57,7 @@ pub fn open_scope(state: web::Data<ApiState>, pages: Pages, scope: Scope) -> imp
         .configure(api_app_defaults)
         .wrap(from_fn(move |request, next| open_door(at_door.clone(), request, next)))
         .wrap(from_fn(move |request, next| page_headers(pages, request, next)))
-        .wrap(from_fn(move |request, next| edge(at_edge.clone(), request, next)))
+        .wrap(from_fn(move |request, next| page_edge(at_edge.clone(), pages, request, next)))
 }
 
 const fn only_reads(method: &Method) -> bool {
@@ -168,7 +169,7 @@ async fn page_headers(pages: Pages, request: ServiceRequest, next: Next<BoxBody>
     let (request, response) = next.call(request).await?.into_parts();
     let mut response = match failure(&response) {
         Some(failure) if html => {
-            let mut page = (pages.failure)(&failure);
+            let mut page = (pages.failure)(&failure, request.extensions().get::<SignedIn>());
             if let Some(wait) = response.headers().get(header::RETRY_AFTER) {
                 page.headers_mut().insert(header::RETRY_AFTER, wait.clone());
             }
@@ -176,11 +177,33 @@ async fn page_headers(pages: Pages, request: ServiceRequest, next: Next<BoxBody>
         }
         _ => response,
     };
-    let headers = response.headers_mut();
+    insert_page_headers(response.headers_mut());
+    Ok(ServiceResponse::new(request, response))
+}
+
+/// The edge of pages: those who open a page get one after a panic too.
+async fn page_edge(
+    state: web::Data<ApiState>,
+    pages: Pages,
+    request: ServiceRequest,
+    next: Next<BoxBody>,
+) -> Result<ServiceResponse, Error> {
+    let html = is_page_view(&request);
+    let of_error = move |error: Error, wants_problem: bool| {
+        let mut response = match error.as_error::<ApiError>() {
+            Some(failure) if html => (pages.failure)(failure, None),
+            _ => error_in_contract_form(error, wants_problem),
+        };
+        insert_page_headers(response.headers_mut());
+        response
+    };
+    edge_with(state, of_error, request, next).await
+}
+
+fn insert_page_headers(headers: &mut header::HeaderMap) {
     headers.insert(header::CONTENT_SECURITY_POLICY, HeaderValue::from_static(POLICY));
     headers.insert(OPENER_POLICY.clone(), HeaderValue::from_static("same-origin"));
     headers.insert(PERMISSIONS_POLICY.clone(), HeaderValue::from_static(PERMISSIONS));
-    Ok(ServiceResponse::new(request, response))
 }
 
 fn failure(response: &HttpResponse) -> Option<ApiError> {

@@ -87,17 +87,21 @@ struct Browser {
     csrf: String,
 }
 
-fn failure_page(failure: &ApiError) -> HttpResponse {
+fn failure_page(failure: &ApiError, signed_in: Option<&SignedIn>) -> HttpResponse {
     use actix_web::ResponseError;
     HttpResponse::build(failure.status_code())
         .content_type("text/html; charset=utf-8")
-        .body(format!("<h1>{failure}</h1>"))
+        .body(format!("<h1>{failure}</h1>{}", signed_in.map_or("", |signed_in| signed_in.user().email.as_str())))
 }
 
 const PAGES: Pages = Pages { sign_in: "/dashboard/sign-in", failure: failure_page };
 
 async fn page(signed_in: SignedIn) -> String {
     signed_in.user().email.to_string()
+}
+
+async fn panics() -> String {
+    panic!("deliberate")
 }
 
 async fn managed(signed_in: SignedIn) -> Result<String, ApiError> {
@@ -130,6 +134,7 @@ impl Desk {
         let pages = web::scope("/dashboard")
             .service(web::resource("").get(page).post(page))
             .service(web::resource("/managed").get(managed))
+            .service(web::resource("/panic").get(panics))
             .service(web::resource("/password").post(new_password));
         let open = web::scope("/dashboard/sign-in")
             .service(web::resource("").get(|| async { "sign in" }).post(|| async { "posted" }));
@@ -142,7 +147,10 @@ impl Desk {
         let call = Box::new(move |request: TestRequest| {
             let response = app.call(request.to_request());
             async move {
-                let response = response.await.expect("an answer").into_parts().1;
+                let response = match response.await {
+                    Ok(response) => response.into_parts().1,
+                    Err(error) => error.error_response(),
+                };
                 let (status, headers) = (response.status(), response.headers().clone());
                 let body = to_bytes(response.into_body()).await.expect("a body");
                 Answer { status, headers, body: String::from_utf8(body.to_vec()).expect("text") }
@@ -521,10 +529,22 @@ async fn a_page_leads_those_without_a_session_to_the_sign_in_page_and_shows_fail
 
     let browser = desk.signed_in(ADA).await;
     let missing = desk.send(with(here(Method::GET, "/dashboard/nowhere"), &[html, ("cookie", &browser.cookies)])).await;
-    assert_eq!((missing.status, missing.body.as_str()), (StatusCode::NOT_FOUND, "<h1>Not found</h1>"));
-    for answer in
-        [&asked, &missing, &desk.get("/dashboard", &browser).await, &desk.get("/dashboard/sign-in", &browser).await]
-    {
+    assert_eq!((missing.status, missing.body.as_str()), (StatusCode::NOT_FOUND, "<h1>Not found</h1>ada@example.com"));
+    let panicked = desk.send(with(here(Method::GET, "/dashboard/panic"), &[html, ("cookie", &browser.cookies)])).await;
+    assert_eq!(
+        (panicked.status, panicked.body.as_str()),
+        (StatusCode::INTERNAL_SERVER_ERROR, "<h1>Internal server error</h1>")
+    );
+    let data = desk.get("/dashboard/panic", &browser).await;
+    assert_eq!((data.status, data.json()["error"].is_string()), (StatusCode::INTERNAL_SERVER_ERROR, true));
+    for answer in [
+        &asked,
+        &missing,
+        &panicked,
+        &data,
+        &desk.get("/dashboard", &browser).await,
+        &desk.get("/dashboard/sign-in", &browser).await,
+    ] {
         let policy = answer.header("content-security-policy").expect("a policy");
         assert!(
             policy.contains("script-src 'self'") && policy.contains("require-trusted-types-for 'script'"),
