@@ -38,7 +38,7 @@ mod host;
 #[cfg(feature = "latency")]
 pub mod latency;
 mod rate;
-#[cfg(any(feature = "latency", feature = "speedtest"))]
+#[cfg(any(feature = "latency", feature = "speedtest", feature = "traceroute"))]
 mod round_trips;
 #[cfg(feature = "speedtest")]
 pub mod speedtest;

@@ -16,6 +16,11 @@ impl RoundTrips {
         self.answered.push(after);
     }
 
+    #[cfg(feature = "speedtest")]
+    pub(crate) fn answered_times(&self) -> impl Iterator<Item = Duration> {
+        self.answered.iter().copied()
+    }
+
     pub(crate) fn received_count(&self) -> u32 {
         u32::try_from(self.answered.len()).unwrap_or(u32::MAX)
     }
@@ -33,7 +38,7 @@ impl RoundTrips {
     }
 
     /// The middle one; between the two middle ones if their number is even.
-    #[cfg(test)]
+    #[cfg(any(feature = "speedtest", test))]
     pub(crate) fn median_ms(&self) -> Option<f64> {
         let mut times = self.answered.clone();
         times.sort_unstable();

@@ -6,8 +6,8 @@ use std::time::{Duration, Instant};
 use socket2::{Domain, Protocol, Socket, Type};
 use tokio::net::UdpSocket;
 
-use super::Probed;
 use super::echo::{self, EchoIdentity};
+use super::{Probed, is_unreachable};
 use crate::address::system_text;
 
 /// Sends ICMP echo to one target.
@@ -24,7 +24,7 @@ impl IcmpProber {
     /// Opens the socket that needs no right if the system has such, else a raw one.
     ///
     /// # Errors
-    /// A sentence: neither is allowed, or there is no route.
+    /// A sentence: neither is allowed.
     pub(super) fn open(target: IpAddr) -> Result<Self, String> {
         let number = PROBERS.fetch_add(1, Ordering::Relaxed);
         let process = std::process::id();
@@ -40,9 +40,14 @@ impl IcmpProber {
 
     pub(super) async fn probe(&self, sequence: u16) -> Probed {
         let packet = echo::request(self.target, self.identity, sequence);
+        // Receives from the target only, and learns of what the network says against it. Anew for each probe, since the
+        // route may have changed, or have come only now.
+        if let Err(error) = self.socket.connect(SocketAddr::new(self.target, 0)).await {
+            return unsent(self.target, &error);
+        }
         let started = Instant::now();
         if let Err(error) = self.socket.send(&packet).await {
-            return Probed::NotSent(format!("ICMP cannot be sent to {}: {}.", self.target, system_text(&error)));
+            return unsent(self.target, &error);
         }
         let mut answer = [0; echo::LARGEST_ANSWER];
         loop {
@@ -62,7 +67,12 @@ impl IcmpProber {
     }
 }
 
-/// A socket that receives from `target` only. Its type is UDP's, since both are datagrams to the system.
+fn unsent(target: IpAddr, error: &io::Error) -> Probed {
+    let sentence = format!("ICMP cannot be sent to {target}: {}.", system_text(error));
+    if is_unreachable(error) { Probed::Lost(sentence) } else { Probed::NotSent(sentence) }
+}
+
+/// Its type is UDP's, since both are datagrams to the system.
 fn open(target: IpAddr, kind: Type) -> io::Result<UdpSocket> {
     let (domain, protocol) = match target {
         IpAddr::V4(_) => (Domain::IPV4, Protocol::ICMPV4),
@@ -70,6 +80,5 @@ fn open(target: IpAddr, kind: Type) -> io::Result<UdpSocket> {
     };
     let socket = Socket::new(domain, kind, Some(protocol))?;
     socket.set_nonblocking(true)?;
-    socket.connect(&SocketAddr::new(target, 0).into())?;
     UdpSocket::from_std(StdUdpSocket::from(socket))
 }

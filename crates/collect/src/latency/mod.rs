@@ -79,7 +79,7 @@ pub struct LatencyResult {
     pub target_ip: Option<IpAddr>,
     /// What the probes were: [`TracerouteProtocol::Icmp`] or [`TracerouteProtocol::Tcp`].
     pub protocol: TracerouteProtocol,
-    /// Probes that left. 0 if none could be sent; then `error` says why.
+    /// Probes that were sent or found no way. 0 if this host could send none at all; then `error` says why.
     pub sent_count: u32,
     /// Probes that were answered in time.
     pub received_count: u32,
@@ -225,10 +225,16 @@ fn nothing_sent(target: &LatencyTarget, address: Option<IpAddr>, error: String, 
 /// What became of a probe. The texts are sentences.
 enum Probed {
     Answered(Duration),
-    /// It left, and the network said that it will not arrive.
+    /// The network, or this host for it, said that it will not arrive.
     Lost(String),
-    /// It did not leave this host.
+    /// This host could not or would not send it, which says nothing of the network.
     NotSent(String),
+}
+
+/// Whether there is no way to the target. A host that lost its routes has lost its line: that is a finding.
+fn is_unreachable(error: &std::io::Error) -> bool {
+    use std::io::ErrorKind::{HostUnreachable, NetworkDown, NetworkUnreachable};
+    matches!(error.kind(), NetworkUnreachable | HostUnreachable | NetworkDown)
 }
 
 enum Prober {

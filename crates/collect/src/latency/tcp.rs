@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use tokio::net::TcpSocket;
 
-use super::Probed;
+use super::{Probed, is_unreachable};
 use crate::address::system_text;
 
 /// The time until the target accepts or refuses a connection.
@@ -22,12 +22,13 @@ pub(super) async fn probe(target: SocketAddr) -> Probed {
             drop(stream);
             Probed::Answered(after)
         }
-        Err(error) => match error.kind() {
-            ErrorKind::ConnectionRefused | ErrorKind::ConnectionReset => Probed::Answered(after),
-            ErrorKind::AddrNotAvailable | ErrorKind::InvalidInput | ErrorKind::PermissionDenied => {
-                Probed::NotSent(format!("{target} could not be connected to: {}.", system_text(&error)))
-            }
-            _ => Probed::Lost(format!("{target} could not be connected to: {}.", system_text(&error))),
-        },
+        Err(error) if matches!(error.kind(), ErrorKind::ConnectionRefused | ErrorKind::ConnectionReset) => {
+            Probed::Answered(after)
+        }
+        Err(error) => {
+            let sentence = format!("{target} could not be connected to: {}.", system_text(&error));
+            let lost = is_unreachable(&error) || error.kind() == ErrorKind::TimedOut;
+            if lost { Probed::Lost(sentence) } else { Probed::NotSent(sentence) }
+        }
     }
 }
