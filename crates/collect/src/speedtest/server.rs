@@ -36,7 +36,7 @@ impl SpeedtestServer {
     /// # Errors
     /// [`InvalidServerUrl`]
     pub fn librespeed(url: &str) -> Result<Self, InvalidServerUrl> {
-        Self::with_paths(url, "garbage.php", "empty.php", "getIP.php")
+        Self::with_paths(url, "garbage.php", "empty.php", "getIP.php?isp=true")
     }
 
     /// AstraNetmon's own server, which lets its agents measure: `token` is the agent's.

@@ -5,4 +5,6 @@
 #![cfg(target_os = "linux")]
 
 mod namespaces;
+mod speedtest_server;
+mod speedtests;
 mod traceroutes;
