@@ -1,45 +1,38 @@
-/// Bytes that a host's disks moved since it started.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct DiskTotals {
-    pub(crate) read_bytes: u64,
-    pub(crate) written_bytes: u64,
-}
+use crate::rate::DeviceCounters;
 
 /// Sectors of `/proc/diskstats` have this size whatever the device's own is (Documentation/admin-guide/iostats.rst).
 const SECTOR_BYTES: u64 = 512;
 
-impl DiskTotals {
-    /// Sums the lines of `/proc/diskstats` whose device `is_physical` accepts.
-    pub(crate) fn parse(diskstats: &str, is_physical: impl Fn(&str) -> bool) -> Self {
-        let mut totals = Self::default();
-        for line in diskstats.lines() {
-            let mut fields = line.split_ascii_whitespace().skip(2);
-            if !fields.next().is_some_and(&is_physical) {
-                continue;
-            }
-            let mut sectors = |skipped| fields.nth(skipped).and_then(|field| field.parse::<u64>().ok()).unwrap_or(0);
-            totals.read_bytes += sectors(2) * SECTOR_BYTES;
-            totals.written_bytes += sectors(3) * SECTOR_BYTES;
-        }
-        totals
-    }
+/// Bytes that each physical disk read and wrote since it is there; `None` where the system does not tell.
+#[cfg(target_os = "linux")]
+pub(crate) fn read_disks() -> Option<DeviceCounters<2>> {
+    let diskstats = std::fs::read_to_string("/proc/diskstats").ok()?;
+    // Partitions have no entry under /sys/block, and what the kernel itself made up is a link to `virtual`.
+    let is_physical = |name: &str| {
+        std::fs::read_link(format!("/sys/block/{}", name.replace('/', "!")))
+            .is_ok_and(|device| !device.components().any(|part| part.as_os_str() == "virtual"))
+    };
+    Some(parse_disks(&diskstats, is_physical))
+}
 
-    /// Of this host; `None` where there is no such file or no physical disk.
-    #[cfg(target_os = "linux")]
-    pub(crate) fn read() -> Option<Self> {
-        let diskstats = std::fs::read_to_string("/proc/diskstats").ok()?;
-        // Partitions have no entry under /sys/block, and what the kernel itself made up is a link to `virtual`.
-        let is_physical = |name: &str| {
-            std::fs::read_link(format!("/sys/block/{}", name.replace('/', "!")))
-                .is_ok_and(|device| !device.components().any(|part| part.as_os_str() == "virtual"))
+#[cfg(not(target_os = "linux"))]
+pub(crate) fn read_disks() -> Option<DeviceCounters<2>> {
+    None
+}
+
+/// The lines of `/proc/diskstats` whose device `is_physical` accepts.
+fn parse_disks(diskstats: &str, is_physical: impl Fn(&str) -> bool) -> DeviceCounters<2> {
+    let mut disks = DeviceCounters::new();
+    for line in diskstats.lines() {
+        let mut fields = line.split_ascii_whitespace().skip(2);
+        let Some(name) = fields.next().filter(|name| is_physical(name)) else { continue };
+        let mut bytes = |skipped| {
+            let sectors = fields.nth(skipped).and_then(|field| field.parse::<u64>().ok()).unwrap_or(0);
+            sectors.saturating_mul(SECTOR_BYTES)
         };
-        Some(Self::parse(&diskstats, is_physical))
+        disks.insert(name.to_owned(), [bytes(2), bytes(3)]);
     }
-
-    #[cfg(not(target_os = "linux"))]
-    pub(crate) fn read() -> Option<Self> {
-        None
-    }
+    disks
 }
 
 /// Names with which kernels, container engines and tunnels begin those of interfaces that are no hardware.
@@ -111,13 +104,14 @@ mod tests {
     }
 
     #[test]
-    fn disk_bytes_are_summed_over_physical_devices() {
+    fn only_physical_disks_count() {
         let diskstats = "   7       0 loop0 9 0 9 0 9 0 9 0 0 0 0\n \
                          254       0 vda 43704 11398 100 70154 8693 59274 200 92922 0 27420 164302 5868 65 208072 1208\n \
                          254       1 vda1 43704 11398 100 70154 8693 59274 200 92922 0 27420 164302\n \
                          254      16 vdb 1 0 7 0 1 0 3 0 0 0 0\n\
                          broken\n";
-        let totals = DiskTotals::parse(diskstats, |name| matches!(name, "vda" | "vdb"));
-        assert_eq!(totals, DiskTotals { read_bytes: 107 * 512, written_bytes: 203 * 512 });
+        let disks = parse_disks(diskstats, |name| matches!(name, "vda" | "vdb"));
+        let expected = [("vda", [100 * 512, 200 * 512]), ("vdb", [7 * 512, 3 * 512])];
+        assert_eq!(disks, expected.map(|(name, bytes)| (name.to_owned(), bytes)).into());
     }
 }

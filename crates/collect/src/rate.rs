@@ -1,3 +1,5 @@
+use std::collections::BTreeMap;
+
 use astranetmon_domain::Timestamp;
 
 /// Turns readings of a counter that only grows, such as bytes since boot, into what came in each interval.
@@ -39,6 +41,58 @@ impl CounterRate {
     }
 }
 
+/// `N` counters of each of several devices, by the device's name.
+pub(crate) type DeviceCounters<const N: usize> = BTreeMap<String, [u64; N]>;
+
+/// Steps of counters that are summed over devices, which come, go and start again.
+///
+/// A sum alone does not tell: while one device starts again from 0, another may have counted more than the first one
+/// lost. There is no step unless the devices are those of the reading before and none of their counters fell.
+#[derive(Debug)]
+pub(crate) struct DeviceRates<const N: usize> {
+    last: DeviceCounters<N>,
+    rates: [CounterRate; N],
+}
+
+impl<const N: usize> Default for DeviceRates<N> {
+    fn default() -> Self {
+        Self { last: BTreeMap::new(), rates: [CounterRate::default(); N] }
+    }
+}
+
+impl<const N: usize> DeviceRates<N> {
+    /// Takes a reading of all devices and gives the steps of the sums since the reading before.
+    pub(crate) fn advance(
+        &mut self,
+        counters: DeviceCounters<N>,
+        now: Timestamp,
+        interval_seconds: u32,
+    ) -> [Option<CounterStep>; N] {
+        let continued = self.last.len() == counters.len()
+            && self.last.iter().zip(&counters).all(|((last_name, last), (name, values))| {
+                last_name == name && last.iter().zip(values).all(|(last, value)| last <= value)
+            });
+        if !continued {
+            self.rates.iter_mut().for_each(CounterRate::forget);
+        }
+        let sums = sums(&counters);
+        self.last = counters;
+        std::array::from_fn(|index| self.rates[index].advance(sums[index], now, interval_seconds))
+    }
+
+    /// Forgets the reading before, as when there is none.
+    pub(crate) fn forget(&mut self) {
+        *self = Self::default();
+    }
+}
+
+/// Each counter, summed over the devices.
+pub(crate) fn sums<const N: usize>(counters: &DeviceCounters<N>) -> [u64; N] {
+    let add =
+        |sums: [u64; N], values: &[u64; N]| std::array::from_fn(|index| sums[index].saturating_add(values[index]));
+    counters.values().fold([0; N], add)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -74,5 +128,32 @@ mod tests {
         assert_eq!(rate.advance(1, Timestamp::from_seconds(0), 60), None);
         rate.forget();
         assert_eq!(rate.advance(2, Timestamp::from_seconds(60), 60), None);
+    }
+
+    #[test]
+    fn a_sum_over_devices_has_no_step_when_one_of_them_came_went_or_started_again() {
+        let reading = |devices: &[(&str, u64)]| -> DeviceCounters<1> {
+            devices.iter().map(|&(name, value)| (name.to_owned(), [value])).collect()
+        };
+        // (what happens, the second of two readings, expected amount)
+        type Case = (&'static str, &'static [(&'static str, u64)], Option<u64>);
+        let cases: [Case; 6] = [
+            ("all count", &[("a", 150), ("b", 1_200)], Some(250)),
+            ("one is idle", &[("a", 100), ("b", 1_200)], Some(200)),
+            ("one starts again while the other counts more", &[("a", 10), ("b", 9_000)], None),
+            ("one comes", &[("a", 150), ("b", 1_200), ("c", 5)], None),
+            ("one goes", &[("b", 2_000)], None),
+            ("one is called another name", &[("a", 150), ("c", 1_200)], None),
+        ];
+        for (what, second, expected) in cases {
+            let mut rates = DeviceRates::default();
+            let mut step = |seconds, devices| {
+                let [step] = rates.advance(reading(devices), Timestamp::from_seconds(seconds), 60);
+                step.map(|step| step.amount)
+            };
+            assert_eq!(step(0, &[("a", 100), ("b", 1_000)]), None, "{what}: first reading");
+            assert_eq!(step(60, second), expected, "{what}");
+            assert_eq!(step(120, second), Some(0), "{what}: goes on from there");
+        }
     }
 }
