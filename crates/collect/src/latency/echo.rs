@@ -1,4 +1,4 @@
-//! ICMP echo packets (RFC 792, RFC 4443).
+//! ICMP echo packets (RFC 792, RFC 4443). Own ones: crates that ping bring a framework of packets for these 16 bytes.
 
 use std::net::IpAddr;
 

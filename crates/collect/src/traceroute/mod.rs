@@ -30,7 +30,7 @@ pub struct TracerouteTarget {
     pub ip_version: Option<IpVersion>,
     /// What the probes are.
     pub protocol: TracerouteProtocol,
-    /// Where UDP and TCP probes go to.
+    /// Where UDP and TCP probes go to. A service that answers UDP is not seen: it is the refusal that shows the target.
     pub port: u16,
 }
 
@@ -63,8 +63,8 @@ pub struct TracerouteOptions {
     pub total_wait: Duration,
     /// Longest time for the names of the hops; those not known by then are left out. Zero: no names are asked for.
     pub names_wait: Duration,
-    /// Tells the flows of two agents on one host apart: identifier of ICMP and start of the source ports. The same
-    /// flow in each trace lets routers that balance load choose the same path.
+    /// Tells the flows of two agents on one host apart: part of ICMP's identifier and UDP's source port. The same flow
+    /// in each trace lets routers that balance load choose the same path.
     pub flow: u16,
 }
 

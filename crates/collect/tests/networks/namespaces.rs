@@ -46,9 +46,22 @@ impl Namespace {
         run("ip", &format!("-n {} {arguments}", self.name));
     }
 
-    /// `tc` in this namespace.
-    pub(crate) fn tc(&self, arguments: &str) {
-        run("tc", &format!("-n {} {arguments}", self.name));
+    /// Lets out of an interface no more than so many Mbps, with a queue of 60 ms before it; `None`, with the reason
+    /// printed, if this kernel cannot.
+    pub(crate) fn limit(&self, interface: &str, mbps: f64) -> Option<()> {
+        let arguments =
+            format!("-n {} qdisc add dev {interface} root tbf burst 16kb latency 60ms rate {mbps}mbit", self.name);
+        match Command::new("tc").args(arguments.split_whitespace()).output() {
+            Ok(output) if output.status.success() => Some(()),
+            Ok(output) => {
+                println!("skipped: no rate can be set here: {}", String::from_utf8_lossy(&output.stderr).trim());
+                None
+            }
+            Err(error) => {
+                println!("skipped: the program `tc` (Debian: iproute2) cannot be run: {error}");
+                None
+            }
+        }
     }
 
     /// Sets a kernel setting under `/proc/sys/net` of this namespace.

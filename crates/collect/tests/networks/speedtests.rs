@@ -40,9 +40,7 @@ fn a_line_of_a_known_rate_is_measured_within_a_tenth() {
     for (download, upload, address) in [(100.0, 20.0, "10.78.1.1:8080"), (8.0, 4.0, "[fd78:1::1]:8080")] {
         let (Some(alice), Some(bob)) = (Namespace::new("alice"), Namespace::new("bob")) else { return };
         alice.cable("line", ["10.78.1.2/24", "fd78:1::2/64"], &bob, "line", ["10.78.1.1/24", "fd78:1::1/64"]);
-        let idle = "handle 1: tbf burst 16kb latency 60ms rate";
-        bob.tc(&format!("qdisc add dev line root {idle} {download}mbit"));
-        alice.tc(&format!("qdisc add dev line root {idle} {upload}mbit"));
+        let (Some(()), Some(())) = (bob.limit("line", download), alice.limit("line", upload)) else { return };
         let served = Server::within(&bob, address, Manner::Good);
 
         let server = SpeedtestServer::librespeed(&format!("http://{}", served.address)).expect("a URL");

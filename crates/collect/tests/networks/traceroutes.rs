@@ -5,8 +5,9 @@ use std::time::Duration;
 use astranetmon_collect::IpVersion;
 use astranetmon_collect::as_table::AsTable;
 use astranetmon_collect::latency::{LatencyMethod, LatencyOptions, LatencyTarget, measure_latency};
-use astranetmon_collect::traceroute::{Tracer, TracerouteOptions, TracerouteTarget};
+use astranetmon_collect::traceroute::{Tracer, TracerouteOptions, TracerouteTarget, may_trace};
 use astranetmon_domain::{AgentId, Timestamp, Traceroute, TracerouteProtocol, TracerouteStatus};
+use rustix::thread::CapabilitySet;
 
 use crate::namespaces::Namespace;
 
@@ -223,4 +224,51 @@ fn latency_is_measured_by_each_method_and_what_does_not_come_back_is_lost() {
         assert_eq!((result.sent_count, result.packet_loss_percent), (3, Some(100.0)), "{result:?}");
         assert!(result.error.is_some_and(|error| error.ends_with("Network is unreachable.")));
     }
+}
+
+/// As [`Namespace::block_on`], without the right to open raw sockets.
+fn block_on_without_right<T: Send>(namespace: &Namespace, work: impl Future<Output = T> + Send) -> T {
+    namespace.enter(|| {
+        // Of this thread and those that it starts; the test's others keep theirs.
+        let mut sets = rustix::thread::capabilities(None).expect("Linux");
+        sets.effective.remove(CapabilitySet::NET_RAW);
+        sets.permitted.remove(CapabilitySet::NET_RAW);
+        rustix::thread::set_capabilities(None, sets).expect("fewer than before");
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+        runtime.block_on(work)
+    })
+}
+
+#[test]
+fn without_the_right_a_trace_says_how_to_give_it_and_latency_is_measured_nevertheless() {
+    let Some(line) = Line::new() else { return };
+    for (bob, protocol) in PATH_V4[2..].iter().chain(&PATH_V6[2..]).zip(PROTOCOLS) {
+        let id = "01890a5d-ac96-774b-bcce-b302099a8057".parse().expect("an id");
+        let agent_id = AgentId::parse("alice").expect("an id");
+        let mut tracer = Tracer::new(options(), None);
+        let target = TracerouteTarget::new(*bob, protocol);
+        let trace = block_on_without_right(&line.alice, async {
+            assert!(may_trace().is_err());
+            tracer.trace(&target, id, &agent_id, Timestamp::from_seconds(1_700_000_000)).await
+        });
+        assert_eq!((trace.status, trace.hops.len()), (TracerouteStatus::Failed, 0));
+        let program = std::env::current_exe().expect("a path");
+        let command = format!("`sudo setcap cap_net_raw+ep {}`", program.display());
+        let error = trace.error.expect("a sentence");
+        assert!(error.contains("CAP_NET_RAW") && error.contains(&command), "{error}");
+    }
+
+    let options = LatencyOptions { probe_count: 2, spacing: Duration::ZERO, ..LatencyOptions::default() };
+    // (groups that may send ICMP without the right, what is sent then)
+    for (groups, expected) in [("1 0", TracerouteProtocol::Tcp), ("0 2147483647", TracerouteProtocol::Icmp)] {
+        line.alice.set("ipv4/ping_group_range", groups);
+        for bob in [PATH_V4[2], PATH_V6[2]] {
+            let result = block_on_without_right(&line.alice, measure_latency(&LatencyTarget::new(bob), &options));
+            assert_eq!((result.protocol, result.received_count), (expected, 2), "{result:?}");
+        }
+    }
+    let target = LatencyTarget { method: LatencyMethod::Icmp, ..LatencyTarget::new(PATH_V4[2]) };
+    line.alice.set("ipv4/ping_group_range", "1 0");
+    let result = block_on_without_right(&line.alice, measure_latency(&target, &options));
+    assert_eq!((result.sent_count, result.packet_loss_percent), (0, None), "{result:?}");
 }
