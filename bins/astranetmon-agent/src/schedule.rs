@@ -1,5 +1,6 @@
 //! When to measure: at whole intervals of the wall clock, each agent a little after them at a moment of its own.
 
+use std::cell::Cell;
 use std::time::Duration;
 
 use astranetmon_domain::{AgentId, Clock, Timestamp};
@@ -7,10 +8,13 @@ use tokio::time::Instant;
 
 /// A cadence. It looks at the clock anew for every moment, so that moments that were missed are skipped, and a clock
 /// that was set does not make it wait or hurry.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub(crate) struct Schedule {
     interval: i64,
     offset: i64,
+    /// The moment that was waited for last. A clock that is slewed shows a little less when the wait for it ends, and
+    /// it must not come again.
+    last: Cell<Option<Timestamp>>,
 }
 
 /// How a moment came about.
@@ -30,7 +34,7 @@ impl Schedule {
         let interval = micros(interval).max(1);
         let spread = micros(spread).clamp(0, interval);
         let offset = if spread == 0 { 0 } else { i64::try_from(hash(agent, what) >> 1).unwrap_or(0) % spread };
-        Self { interval, offset }
+        Self { interval, offset, last: Cell::new(None) }
     }
 
     /// The first moment after `now`.
@@ -42,7 +46,11 @@ impl Schedule {
     /// Waits for the next moment.
     pub(crate) async fn next(&self, clock: &dyn Clock) -> Moment {
         let (now, start) = (clock.now(), Instant::now());
-        let due = self.after(now);
+        let mut due = self.after(now);
+        if self.last.get() == Some(due) {
+            due = due.plus_micros(self.interval);
+        }
+        self.last.set(Some(due));
         let wait = Duration::from_micros(u64::try_from(due.as_micros() - now.as_micros()).unwrap_or(0));
         tokio::time::sleep(wait).await;
         let (by_clock, by_time) = (clock.now().as_micros() - now.as_micros(), micros(start.elapsed()));
@@ -121,6 +129,24 @@ mod tests {
             });
             assert_eq!(start.elapsed().as_secs(), 60, "{seconds}");
             assert_eq!(moment.clock_stepped, stepped, "{seconds}");
+        }
+    }
+    #[tokio::test(flavor = "current_thread", start_paused = true)]
+    async fn a_clock_that_runs_slow_brings_no_moment_twice() {
+        let schedule = Schedule::new(MINUTE, Duration::ZERO, &agent("web-1"), "metrics");
+        let clock = ManualClock::new(Timestamp::from_seconds(1_200_000_000));
+        let start = Instant::now();
+        for minutes in 1..=3 {
+            let shown = clock.now();
+            let moment = tokio::join!(schedule.next(&clock), async {
+                tokio::time::sleep(Duration::from_secs(30)).await;
+                // 5 ms before the whole minute.
+                let missing = 1_200_000_000_000_000 + minutes * 60_000_000 - 5_000 - shown.as_micros();
+                clock.advance_micros(missing);
+            })
+            .0;
+            assert!(!moment.clock_stepped);
+            assert_eq!(start.elapsed().as_millis() / 100, 600 * u128::try_from(minutes).expect("few"));
         }
     }
 }

@@ -8,7 +8,9 @@
 //! [`Spool::append`] returns. A loss of power loses at most what was appended after the last [`Flush::run`]. A row
 //! that was torn or changed is passed over and counted; all others stay.
 
+mod flush;
 mod frame;
+mod row;
 mod segment;
 mod state;
 
@@ -23,54 +25,8 @@ use self::frame::{MAX_ROW_BYTES, next_frame};
 use self::segment::Segment;
 use self::state::State;
 
-/// What a row is, which says where it is sent.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum RowKind {
-    /// For `/ingest/v1/metrics`.
-    Metric,
-    /// For `/ingest/v1/traceroutes`.
-    Traceroute,
-    /// For `/ingest/v1/speedtests`.
-    Speedtest,
-}
-
-impl RowKind {
-    /// Every kind.
-    pub const ALL: [Self; 3] = [Self::Metric, Self::Traceroute, Self::Speedtest];
-
-    /// The name in the path and in the envelope.
-    #[must_use]
-    pub const fn plural(self) -> &'static str {
-        match self {
-            Self::Metric => "metrics",
-            Self::Traceroute => "traceroutes",
-            Self::Speedtest => "speedtests",
-        }
-    }
-
-    const fn as_byte(self) -> u8 {
-        match self {
-            Self::Metric => 1,
-            Self::Traceroute => 2,
-            Self::Speedtest => 3,
-        }
-    }
-
-    fn from_byte(byte: u8) -> Option<Self> {
-        Self::ALL.into_iter().find(|kind| kind.as_byte() == byte)
-    }
-}
-
-/// A row as it is sent.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Row {
-    /// What it is.
-    pub kind: RowKind,
-    /// When it was measured.
-    pub timestamp: Timestamp,
-    /// The row as it stands in the envelope.
-    pub json: Vec<u8>,
-}
+pub use self::flush::Flush;
+pub use self::row::{Row, RowKind};
 
 /// Rows that are next to be sent, in order, and not yet settled.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -292,6 +248,10 @@ impl Spool {
             return Err(io::Error::other("there is no room, and no segment that could make some"));
         };
         let unsettled = oldest.end.saturating_sub(self.state.settled.saturating_add(1).max(oldest.first));
+        if oldest.waiting > 0 {
+            let rows = oldest.waiting;
+            tracing::warn!(rows, "the oldest rows of the spool are dropped, there is no room for them");
+        }
         self.state.dropped += oldest.waiting;
         self.state.damaged += unsettled.saturating_sub(oldest.waiting);
         self.state.settled = self.state.settled.max(oldest.end.saturating_sub(1));
@@ -399,27 +359,6 @@ impl Spool {
         let Some(active) = &self.active else { return Ok(None) };
         let folder = std::mem::take(&mut self.folder_changed).then(|| self.folder.clone());
         Ok(Some(Flush { file: active.try_clone()?, folder }))
-    }
-}
-
-/// Makes rows durable; apart from the spool, since it may wait for the disk.
-#[derive(Debug)]
-pub struct Flush {
-    file: File,
-    folder: Option<PathBuf>,
-}
-
-impl Flush {
-    /// Waits until the disk has it.
-    ///
-    /// # Errors
-    /// A disk that refuses.
-    pub fn run(self) -> io::Result<()> {
-        self.file.sync_data()?;
-        match self.folder {
-            Some(folder) if cfg!(unix) => File::open(folder)?.sync_all(),
-            _ => Ok(()),
-        }
     }
 }
 

@@ -6,3 +6,4 @@ mod cost;
 mod killed;
 mod outage;
 mod support;
+mod unit;
