@@ -118,9 +118,9 @@ mod tests {
 
     #[tokio::test(flavor = "current_thread", start_paused = true)]
     async fn a_clock_that_was_set_is_noticed_and_neither_waited_nor_hurried_for() {
-        let schedule = Schedule::new(MINUTE, Duration::ZERO, &agent("web-1"), "metrics");
         // (what happens to the clock within the minute, whether it is a step)
         for (seconds, stepped) in [(60, false), (3_660, true), (-3_540, true), (61, true), (0, true)] {
+            let schedule = Schedule::new(MINUTE, Duration::ZERO, &agent("web-1"), "metrics");
             let clock = ManualClock::new(Timestamp::from_seconds(1_200_000_000));
             let start = Instant::now();
             let (moment, ()) = tokio::join!(schedule.next(&clock), async {
