@@ -3,7 +3,19 @@
 
 (() => {
   const table = document.getElementById("fleet");
-  if (!table) return;
+  if (!table) {
+    // Nobody reports yet: the page that has a table comes with the first who does.
+    const look = async () => {
+      if (document.hidden) return;
+      try {
+        if ((await astra.get("/dashboard/data/fleet")).rows.length > 0) location.reload();
+      } catch {
+        // The next look tells.
+      }
+    };
+    setInterval(look, 3_000);
+    return;
+  }
   const body = table.tBodies[0];
   const search = document.getElementById("search");
   const count = document.getElementById("fleet-count");

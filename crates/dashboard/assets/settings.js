@@ -5,6 +5,9 @@
 //   <input data-filter="id">            keeps the rows of the table of that id that contain the text.
 //   <button data-fill="id">             opens the dialog around the form of that id, empty or with data-fill-values (JSON by
 //                                       input name); data-fill-send and data-fill-title say what it then does.
+//     data-fill-who says whom the dialog is about: in its [data-who], and what its <input data-must-be> has to say.
+//   #id in the address                  opens the dialog of that id, or presses the data-fill button of that id.
+//   <form data-retention>               numbers of days that may be shortened; its [data-loss] says what goes then.
 //   <select data-unit-of="id">          writes the chosen option's data-unit into the element of that id.
 //   <dialog data-reload>                loads the page again once closed: it shows what is shown once.
 "use strict";
@@ -97,9 +100,44 @@
     form.querySelector("[role=status]").textContent = "Your password is changed.";
   };
 
-  /* Alerts */
+  astra.then.enrolmentMade = (answer, form) => {
+    const dialog = byId("token-shown");
+    const origin = dialog.dataset.origin || location.origin;
+    const uses = answer.max_uses === 1 ? "one machine" : `${answer.max_uses} machines`;
+    byId("enrol-whom").textContent = answer.agent_id ? `${answer.agent_id} again` : uses;
+    byId("enrol-token").textContent = answer.token;
+    byId("enrol-command").textContent = `sudo astranetmon-agent enroll --server ${origin} --token ${answer.token}`;
+    byId("enrol-clear").hidden = !origin.startsWith("http:");
+    show("token-shown", form);
+  };
 
-  // One dialog makes a rule and changes any.
+  /* Retention */
+
+  for (const form of document.querySelectorAll("[data-retention]")) {
+    const losses = {
+      raw_days: (days) => `Samples older than ${days} become one summary an hour: their details are gone.`,
+      hourly_days: (days) => `Speed tests and traceroutes older than ${days} are deleted, and hours become days.`,
+      daily_days: (days) => `Everything older than ${days} is deleted.`,
+    };
+    const say = () => {
+      const shortened = Object.keys(losses).filter((name) => {
+        const input = form.elements[name];
+        return input.value !== "" && Number(input.value) < Number(input.defaultValue);
+      });
+      const text = shortened.map((name) => losses[name](`${form.elements[name].value} days`));
+      const place = form.querySelector("[data-loss]");
+      place.hidden = text.length === 0;
+      place.textContent = text.length ? `${text.join(" ")} It does not come back, even if you choose longer again.` : "";
+      if (text.length) Object.assign(form.dataset, { confirm: `${place.textContent} Go on?`, confirmAction: "Keep less" });
+      else delete form.dataset.confirm;
+    };
+    form.addEventListener("input", say);
+    say();
+  }
+
+  /* Dialogs */
+
+  // One dialog makes a thing and changes any.
   for (const button of document.querySelectorAll("[data-fill]")) {
     button.addEventListener("click", () => {
       const form = byId(button.dataset.fill);
@@ -107,6 +145,13 @@
       form.reset();
       form.dataset.send = button.dataset.fillSend;
       dialog.querySelector("h2").textContent = button.dataset.fillTitle;
+      if (button.dataset.fillWho) {
+        for (const place of dialog.querySelectorAll("[data-who]")) place.textContent = button.dataset.fillWho;
+        for (const input of dialog.querySelectorAll("[data-must-be]")) {
+          input.dataset.mustBe = button.dataset.fillWho;
+          input.setCustomValidity(`Type ${button.dataset.fillWho}`);
+        }
+      }
       const values = button.dataset.fillValues ? JSON.parse(button.dataset.fillValues) : null;
       for (const input of values ? form.elements : []) {
         if (!(input.name in values)) continue;
@@ -117,6 +162,14 @@
       for (const select of form.querySelectorAll("select")) select.dispatchEvent(new Event("change"));
       dialog.showModal();
     });
+  }
+
+  for (const input of document.querySelectorAll("[data-must-be]")) {
+    const compare = () => {
+      const word = input.dataset.mustBe;
+      input.setCustomValidity(input.value.trim() === word ? "" : `Type ${word}`);
+    };
+    input.addEventListener("input", compare);
   }
 
   for (const select of document.querySelectorAll("[data-unit-of]")) {
@@ -138,6 +191,12 @@
     told.textContent = answer.sentence;
     told.classList.toggle("bad", !answer.delivered);
   };
+
+  const asked = location.hash.length > 1 ? byId(decodeURIComponent(location.hash.slice(1))) : null;
+  if (asked?.matches("dialog")) asked.showModal();
+  else if (asked?.matches("[data-fill]")) asked.click();
+  // A reload does not ask again.
+  if (asked?.matches("dialog, [data-fill]")) history.replaceState(null, "", location.pathname);
 
   /* Getting in */
 

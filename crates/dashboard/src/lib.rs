@@ -7,6 +7,7 @@ mod agent;
 mod assets;
 mod error_page;
 mod format;
+mod health;
 mod mount;
 mod names;
 mod overview;

@@ -23,7 +23,12 @@ pub(crate) fn names(agent: &Agent) -> (String, Option<String>) {
 
 /// An agent's labels, as `name: value`.
 pub(crate) fn labels(agent: &Agent) -> Vec<String> {
-    agent.labels.iter().map(|(name, value)| one_line(&format!("{name}: {value}"))).collect()
+    label_views(&agent.labels)
+}
+
+/// Labels, as `name: value`.
+pub(crate) fn label_views(labels: &BTreeMap<String, String>) -> Vec<String> {
+    labels.iter().map(|(name, value)| one_line(&format!("{name}: {value}"))).collect()
 }
 
 /// What people gave, without what would turn the line around or break it.
@@ -40,11 +45,14 @@ pub(crate) struct AgentNames {
 
 impl AgentNames {
     pub(crate) async fn of(storage: &dyn Storage, scope: &Scope<ReadAgents>) -> Result<Self, ApiError> {
-        let agents = storage.agent_page(scope, None, None).await?.agents;
+        Ok(Self::among(&storage.agent_page(scope, None, None).await?.agents))
+    }
+
+    pub(crate) fn among(agents: &[Agent]) -> Self {
         let mut choices: Vec<_> = agents.iter().map(|agent| (agent.id.clone(), names(agent).0)).collect();
         choices.sort_by_cached_key(|(id, name)| (name.to_lowercase(), id.clone()));
         let by_id = choices.iter().cloned().collect();
-        Ok(Self { choices, by_id })
+        Self { choices, by_id }
     }
 
     /// Ids and names, by name.

@@ -1,6 +1,6 @@
 use actix_web::{HttpResponse, get, web};
 use askama::Template;
-use astranetmon_domain::{Agent, AgentFilter, AgentId, Limit, PageRequest, RecordFilter, TimeRange};
+use astranetmon_domain::{Agent, AgentFilter, AgentId, Limit, PageRequest, RecordFilter, TimeRange, UserRole};
 use astranetmon_http::{ApiError, SignedIn};
 use serde::Deserialize;
 
@@ -8,6 +8,7 @@ use super::facts::facts;
 use super::traces::{TargetTraces, traces};
 use crate::DashboardState;
 use crate::format::{self, Moment};
+use crate::health::HealthView;
 use crate::names::{labels, names};
 use crate::page::{Page, Section, render};
 use crate::range::{Range, RangeQuery, SPANS, Span};
@@ -45,6 +46,11 @@ struct AgentPage {
     seen: Option<Moment>,
     labels: Vec<String>,
     facts: Vec<(&'static str, String)>,
+    /// How the agent itself is; empty for one that never said it.
+    health: Vec<(&'static str, String)>,
+    /// What of that needs a look.
+    warnings: Vec<String>,
+    manages: bool,
     range: Range,
     spans: [Span; 4],
     /// What the inputs of a chosen range show at first: RFC 3339.
@@ -78,6 +84,8 @@ pub(super) async fn agent_page(
     let limit = Limit::new(NEWEST_SPEEDTESTS).unwrap_or(Limit::LARGEST);
     let tests = storage.speedtest_page(&signed_in.reads()?, &filter, &PageRequest { limit, after: None }).await?;
     let targets = traces(storage, &signed_in.reads()?, &id, query.trace.as_deref(), now).await?;
+    let health = storage.agent_health(&signed_in.reads_account()?).await?;
+    let health = HealthView::of(health.iter().find(|health| health.agent_id == id), now);
     let (name, hostname) = names(&agent);
     let (start, end) = range.ends(now);
     render(&AgentPage {
@@ -87,6 +95,9 @@ pub(super) async fn agent_page(
         seen: agent.last_seen_at.map(|at| Moment::of(at, now)),
         labels: labels(&agent),
         facts: facts(&agent, now),
+        health: health.facts(now),
+        warnings: health.warnings(),
+        manages: signed_in.user().role >= UserRole::Admin,
         range,
         spans: SPANS,
         ends: [format::machine_time(start), format::machine_time(end)],

@@ -4,7 +4,7 @@ mod row;
 
 use actix_web::{HttpResponse, get, web};
 use askama::Template;
-use astranetmon_domain::{AgentStatus, Timestamp};
+use astranetmon_domain::{AgentStatus, Timestamp, UserRole};
 use astranetmon_http::{ApiError, SignedIn};
 use serde::Serialize;
 
@@ -63,12 +63,15 @@ impl Fleet {
 struct OverviewPage {
     page: Page,
     fleet: Fleet,
+    /// Whether the reader may make enrolment tokens.
+    manages: bool,
 }
 
 #[get("")]
 async fn overview(signed_in: SignedIn, state: web::Data<DashboardState>) -> Result<HttpResponse, ApiError> {
     let fleet = Fleet::of(&signed_in, &state).await?;
-    render(&OverviewPage { page: Page::of(&signed_in, Section::Overview), fleet })
+    let manages = signed_in.user().role >= UserRole::Admin;
+    render(&OverviewPage { page: Page::of(&signed_in, Section::Overview), fleet, manages })
 }
 
 #[get("/data/fleet")]

@@ -7,6 +7,7 @@ use serde::Deserialize;
 
 use super::form::{refused, required};
 use super::frame::{Frame, Moment, Tab};
+use super::retention::RetentionView;
 use crate::DashboardState;
 use crate::format::grouped;
 use crate::page::{Page, Section, render};
@@ -21,6 +22,7 @@ struct AccountPage {
     plan: &'static str,
     plan_limit: String,
     most_keys: usize,
+    retention: RetentionView,
     email: String,
     role: &'static str,
     role_means: &'static str,
@@ -35,6 +37,7 @@ struct AccountPage {
 #[get("/settings")]
 pub(crate) async fn page(signed_in: SignedIn, state: web::Data<DashboardState>) -> Result<HttpResponse, ApiError> {
     let account = state.api.account_of(&signed_in).await?;
+    let retention = state.api.storage().retention_of(&signed_in.reads_account()?).await?;
     let user = signed_in.user();
     render(&AccountPage {
         page: Page::of(&signed_in, Section::Settings),
@@ -44,6 +47,7 @@ pub(crate) async fn page(signed_in: SignedIn, state: web::Data<DashboardState>) 
         plan: plan_name(account.plan),
         plan_limit: plan_limit(account.plan),
         most_keys: ApiKeyRecord::MAX_LIVE_PER_ACCOUNT,
+        retention: retention.into(),
         email: user.email.to_string(),
         role: user.role.as_str(),
         role_means: role_means(user.role),
@@ -79,7 +83,7 @@ pub(super) fn plan_limit(plan: Plan) -> String {
 pub(super) const fn role_means(role: UserRole) -> &'static str {
     match role {
         UserRole::Viewer => "Sees everything in the account and changes nothing but their own password and sessions.",
-        UserRole::Admin => "Sees everything, and manages API keys, alerts and everybody who is not an owner.",
+        UserRole::Admin => "Sees everything, and manages agents, API keys, alerts and everybody who is not an owner.",
         UserRole::Owner => "Sees and manages everything, the other owners included.",
     }
 }

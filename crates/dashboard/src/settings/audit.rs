@@ -58,7 +58,11 @@ pub(crate) async fn page(
 ) -> Result<HttpResponse, ApiError> {
     let storage = state.api.storage();
     let scope = signed_in.reads_account()?;
-    let names = Names::new(&storage.user_list(&scope).await?, &storage.api_key_list(&scope).await?);
+    let agents = storage.agent_page(&signed_in.reads()?, None, None).await?.agents;
+    let names = Names::new(&storage.user_list(&scope).await?)
+        .with_keys(&storage.api_key_list(&scope).await?)
+        .with_agents(&agents)
+        .with_enrolments(&storage.enrolment_list(&scope).await?);
     let after = query.after.as_deref().and_then(position);
     let log = storage.audit_page(&scope, after, ENTRIES).await?;
     let view = |entry: AuditEntry| EntryView {

@@ -1,17 +1,40 @@
 use std::collections::HashMap;
 
-use astranetmon_auth::ApiKeyRecord;
-use astranetmon_domain::User;
+use astranetmon_auth::{ApiKeyRecord, EnrolmentRecord, EnrolmentToken};
+use astranetmon_domain::{Agent, User};
 use astranetmon_storage::AuditEntry;
+
+use super::form::sentence;
+use crate::names::names;
 
 /// What the audit log's `user:3` and `key:7` are called.
 pub(super) struct Names(HashMap<String, String>);
 
 impl Names {
-    pub(super) fn new(users: &[User], keys: &[ApiKeyRecord]) -> Self {
-        let users = users.iter().map(|user| (format!("user:{}", user.id), user.email.to_string()));
-        let keys = keys.iter().map(|key| (format!("key:{}", key.id), key_name(key)));
-        Self(users.chain(keys).collect())
+    pub(super) fn new(users: &[User]) -> Self {
+        Self(users.iter().map(|user| (format!("user:{}", user.id), user.email.to_string())).collect())
+    }
+
+    pub(super) fn with_keys(mut self, keys: &[ApiKeyRecord]) -> Self {
+        self.0.extend(keys.iter().map(|key| (format!("key:{}", key.id), key_name(key))));
+        self
+    }
+
+    pub(super) fn with_agents(mut self, agents: &[Agent]) -> Self {
+        let named = |agent: &Agent| match names(agent) {
+            (name, Some(_)) => format!("agent “{name}” ({})", agent.id),
+            (_, None) => format!("agent {}", agent.id),
+        };
+        self.0.extend(agents.iter().map(|agent| (format!("agent:{}", agent.id), named(agent))));
+        self
+    }
+
+    pub(super) fn with_enrolments(mut self, enrolments: &[EnrolmentRecord]) -> Self {
+        let named = |record: &EnrolmentRecord| {
+            format!("enrolment token “{}” ({}{}…)", record.terms.name(), EnrolmentToken::PREFIX, record.hint.as_str())
+        };
+        self.0.extend(enrolments.iter().map(|record| (format!("enrolment:{}", record.id), named(record))));
+        self
     }
 
     /// Of `user:3`, `key:7`, or what has no name: `session 12`.
@@ -20,6 +43,7 @@ impl Names {
             return name.clone();
         }
         match reference.split_once(':') {
+            Some(("enrolment", id)) => format!("enrolment token {id}"),
             Some((kind, id)) => format!("{} {id}", kind.replace('_', " ")),
             None => reference.to_owned(),
         }
@@ -32,6 +56,7 @@ impl Names {
             Some(("system", reason)) => format!("Server ({reason})"),
             Some(("address", address)) => format!("Somebody at {address}"),
             Some(("key", _)) => format!("API key {}", self.of(&entry.actor)),
+            Some(("agent" | "enrolment", _)) => sentence(&self.of(&entry.actor)),
             _ => self.of(&entry.actor),
         }
     }
@@ -46,6 +71,8 @@ impl Names {
         match entry.action.as_str() {
             "account.create" => "made the account".to_owned(),
             "account.set_plan" => format!("changed the plan to {given}"),
+            "account.set_retention" if given == "as the plan" => "keeps data as long as the plan does".to_owned(),
+            "account.set_retention" => format!("changed how long data is kept to {}", days(given)),
             "user.create" => format!("added {name}"),
             "user.change_password" => "changed their own password".to_owned(),
             "user.set_password" if is_own => "changed their own password".to_owned(),
@@ -62,6 +89,13 @@ impl Names {
                 Some((old, new)) => format!("rolled the API key {} over to {}", self.of(old), self.of(new)),
                 None => format!("rolled the API key {name}"),
             },
+            "enrolment.create" => format!("made the {name}"),
+            "enrolment.revoke" => format!("revoked the {name}"),
+            "agent.enroll" => format!("enrolled the {name}"),
+            "agent.edit" => format!("changed the name or labels of the {name}"),
+            "agent.disable" => format!("disabled the {name}"),
+            "agent.enable" => format!("enabled the {name} again"),
+            "agent.delete" => format!("deleted the {name} with its data"),
             "alert_rule.create" => format!("made the {name}"),
             "alert_rule.update" => format!("changed the {name}"),
             "alert_rule.enable" => format!("switched the {name} on"),
@@ -79,14 +113,29 @@ fn key_name(key: &ApiKeyRecord) -> String {
     format!("“{}” (astra_{}…)", key.name, key.hint.as_str())
 }
 
+/// `31/400/1100` as a person reads it.
+fn days(text: &str) -> String {
+    match text.split('/').collect::<Vec<_>>()[..] {
+        [raw, hourly, daily] => {
+            format!("{raw} days of samples, {hourly} of hourly and {daily} of daily summaries")
+        }
+        _ => text.to_owned(),
+    }
+}
+
 fn article(noun: &str) -> &'static str {
     if noun.starts_with(['a', 'e', 'i', 'o', 'u']) { "an" } else { "a" }
 }
 
 #[cfg(test)]
 mod tests {
-    use astranetmon_auth::{KeyHint, PermissionSet};
-    use astranetmon_domain::{AccountId, ApiKeyId, QuotaWindowId, Timestamp, UserId, UserRole};
+    use std::collections::BTreeMap;
+
+    use astranetmon_auth::{KeyHint, PermissionSet, TokenHint};
+    use astranetmon_domain::{
+        AccountId, AgentFacts, AgentId, ApiKeyId, EnrolmentId, EnrolmentTerms, QuotaWindowId, Timestamp, UserId,
+        UserRole,
+    };
 
     use super::*;
 
@@ -113,7 +162,28 @@ mod tests {
             last_used_at: None,
             revoked_at: None,
         };
-        let names = Names::new(&[user], &[key]);
+        let terms = EnrolmentTerms::new("rack 7", None, BTreeMap::new(), 1, at.plus_seconds(60), at).expect("terms");
+        let enrolment = EnrolmentRecord {
+            id: EnrolmentId(4),
+            account_id: AccountId(1),
+            hint: TokenHint::from_stored("c3D4".to_owned()),
+            terms,
+            use_count: 0,
+            last_used_at: None,
+            created_at: at,
+            revoked_at: None,
+        };
+        let agent = Agent {
+            id: AgentId::parse("web-1").expect("an id"),
+            facts: AgentFacts { hostname: "web-1".to_owned(), ..AgentFacts::default() },
+            name: Some("front door".to_owned()),
+            last_seen_at: None,
+            created_at: at,
+            disabled_at: None,
+            public_ip: None,
+            labels: BTreeMap::new(),
+        };
+        let names = Names::new(&[user]).with_keys(&[key]).with_agents(&[agent]).with_enrolments(&[enrolment]);
         for (actor, action, object, expected) in [
             ("system:command line", "account.create", "account:1", "Operator, at the command line made the account"),
             ("system:demonstration", "user.create", "user:3", "Server (demonstration) added ada@example.com"),
@@ -142,6 +212,34 @@ mod tests {
                 "ada@example.com rolled the API key “grafana” (astra_a1B2…) over to key 8",
             ),
             ("user:3", "alert_rule.disable", "alert_rule:42", "ada@example.com switched the alert rule 42 off"),
+            (
+                "user:3",
+                "enrolment.create",
+                "enrolment:4",
+                "ada@example.com made the enrolment token “rack 7” (astra_enroll_c3D4…)",
+            ),
+            (
+                "enrolment:4",
+                "agent.enroll",
+                "agent:web-1",
+                "Enrolment token “rack 7” (astra_enroll_c3D4…) enrolled the agent “front door” (web-1)",
+            ),
+            ("enrolment:9", "agent.enroll", "agent:x", "Enrolment token 9 enrolled the agent x"),
+            ("user:3", "agent.delete", "agent:gone", "ada@example.com deleted the agent gone with its data"),
+            ("user:3", "agent.disable", "agent:web-1", "ada@example.com disabled the agent “front door” (web-1)"),
+            (
+                "user:3",
+                "account.set_retention",
+                "account:1 days:7/30/365",
+                "ada@example.com changed how long data is kept to 7 days of samples, 30 of hourly and 365 of daily \
+                 summaries",
+            ),
+            (
+                "user:3",
+                "account.set_retention",
+                "account:1 days:as the plan",
+                "ada@example.com keeps data as long as the plan does",
+            ),
             ("key:7", "data.export", "account:1", "API key “grafana” (astra_a1B2…) data export account:1"),
             ("somebody", "x", "", "somebody x"),
         ] {

@@ -1,5 +1,6 @@
 //! What forms send, and what a form is told when it cannot be done.
 
+use std::fmt;
 use std::str::FromStr;
 
 use astranetmon_auth::{Password, UnfitPassword};
@@ -9,6 +10,13 @@ use astranetmon_storage::StorageError;
 
 pub(super) fn refused(sentence: impl Into<String>) -> ApiError {
     ApiError::BadRequest(sentence.into())
+}
+
+/// An error that is a sentence for people, as forms say it.
+pub(super) fn sentence(error: &impl fmt::Display) -> String {
+    let text = error.to_string();
+    let mut characters = text.chars();
+    characters.next().map(|first| first.to_uppercase().chain(characters).collect()).unwrap_or_default()
 }
 
 /// An id in a path; what is none is not there.

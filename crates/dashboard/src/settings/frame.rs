@@ -7,6 +7,7 @@ use crate::format::{full_time, machine_time};
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Tab {
     Account,
+    Agents,
     Alerts,
     People,
     Sessions,
@@ -20,8 +21,9 @@ pub(crate) struct TabEntry {
     pub(crate) tab: Tab,
 }
 
-const TABS: [TabEntry; 5] = [
+const TABS: [TabEntry; 6] = [
     TabEntry { name: "Account", href: "/dashboard/settings", tab: Tab::Account },
+    TabEntry { name: "Agents", href: "/dashboard/settings/agents", tab: Tab::Agents },
     TabEntry { name: "Alerts and API keys", href: "/dashboard/settings/alerts", tab: Tab::Alerts },
     TabEntry { name: "People", href: "/dashboard/settings/people", tab: Tab::People },
     TabEntry { name: "Sessions", href: "/dashboard/settings/sessions", tab: Tab::Sessions },

@@ -4,17 +4,21 @@
 //! their own.
 
 mod account;
+mod agents;
 mod alerts;
 mod audit;
 mod audit_sentence;
 mod browser_name;
 mod channel_tests;
 mod channels;
+mod enrolments;
 mod form;
 mod frame;
 mod history;
 mod keys;
+mod labels_field;
 mod people;
+mod retention;
 mod rule_form;
 mod rules;
 mod secret_answer;
@@ -35,6 +39,15 @@ pub(crate) fn configure(services: &mut web::ServiceConfig) {
     services
         .service(account::page)
         .service(account::change_password_action)
+        .service(retention::choose)
+        .service(retention::follow_plan)
+        .service(agents::page)
+        .service(agents::edit)
+        .service(agents::disable)
+        .service(agents::enable)
+        .service(agents::remove)
+        .service(enrolments::create)
+        .service(enrolments::revoke)
         .service(alerts::page)
         .service(keys::create)
         .service(keys::roll)

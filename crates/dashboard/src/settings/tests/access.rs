@@ -5,8 +5,9 @@ use serde_json::{Value, json};
 
 use super::{Answer, Desk, OPERATOR, START};
 
-const PAGES: [&str; 5] = [
+const PAGES: [&str; 6] = [
     "/dashboard/settings",
+    "/dashboard/settings/agents",
     "/dashboard/settings/alerts",
     "/dashboard/settings/people",
     "/dashboard/settings/sessions",
@@ -17,11 +18,20 @@ const PAGES: [&str; 5] = [
 fn actions() -> Vec<(Method, &'static str, Option<Value>, bool)> {
     let key = json!({ "name": "x", "permissions": ["read:agents"] });
     let rule = json!({ "name": "x", "severity": "info", "kind": "route_changed" });
+    let days = json!({ "raw_days": 1, "hourly_days": 2, "daily_days": 3 });
     let channel = json!({ "name": "x", "kind": "email", "to": "x@example.com" });
     vec![
         (Method::POST, "/dashboard/settings/password", Some(json!({ "current": "x", "password": "y" })), true),
         (Method::DELETE, "/dashboard/settings/sessions/4711", None, true),
         (Method::DELETE, "/dashboard/settings/sessions", None, true),
+        (Method::POST, "/dashboard/settings/retention", Some(days), false),
+        (Method::DELETE, "/dashboard/settings/retention", None, false),
+        (Method::PUT, "/dashboard/settings/agents/4711", Some(json!({ "name": "x" })), false),
+        (Method::POST, "/dashboard/settings/agents/4711/disable", None, false),
+        (Method::POST, "/dashboard/settings/agents/4711/enable", None, false),
+        (Method::POST, "/dashboard/settings/agents/4711/delete", Some(json!({ "confirmation": "4711" })), false),
+        (Method::POST, "/dashboard/settings/enrolments", Some(json!({ "name": "x" })), false),
+        (Method::DELETE, "/dashboard/settings/enrolments/4711", None, false),
         (Method::POST, "/dashboard/settings/alerts/keys", Some(key), false),
         (Method::POST, "/dashboard/settings/alerts/keys/4711/roll", Some(json!({ "overlap_hours": 1 })), false),
         (Method::DELETE, "/dashboard/settings/alerts/keys/4711", None, false),
@@ -54,7 +64,14 @@ async fn everybody_sees_the_pages_and_viewers_without_what_changes_the_account()
             let page = desk.open(browser, path).await;
             assert_eq!(page.status, StatusCode::OK, "{path}: {}", page.body);
             assert_eq!(page.header(header::CACHE_CONTROL), "no-store", "{path}");
-            let changes = ["settings/alerts/keys", "settings/people/", "settings/people\""];
+            let changes = [
+                "settings/alerts/keys",
+                "settings/people/",
+                "settings/people\"",
+                "settings/agents",
+                "settings/enrol",
+                "settings/ret",
+            ];
             let buttons = changes.iter().any(|path| page.body.contains(&format!("data-send=\"POST /dashboard/{path}")));
             assert!(manages || !buttons, "{path} for a viewer");
             assert!(!page.body.contains(" style=") && !page.body.contains("<style"), "{path}: the policy forbids it");

@@ -10,7 +10,7 @@ use actix_web::http::{Method, StatusCode};
 use actix_web::test::{self, TestRequest};
 use actix_web::{App, web};
 use astranetmon_auth::{ManageAccount, Operator, Password, Scope};
-use astranetmon_domain::{Account, ManualClock, Plan, Timestamp, User, UserId, UserRole};
+use astranetmon_domain::{Account, AccountId, ManualClock, Plan, Timestamp, User, UserId, UserRole};
 use astranetmon_http::{ApiSettings, ApiState, api, auth};
 use astranetmon_storage::sqlite::{SqliteSettings, SqliteStorage};
 use astranetmon_storage::{NewUser, Storage};
@@ -108,6 +108,11 @@ impl Desk {
     pub(super) async fn account(&self, name: &str) -> Account {
         let name = name.parse().expect("a name");
         self.storage.account_create(&OPERATOR, &name, Plan::Starter, START).await.expect("an account")
+    }
+
+    pub(super) async fn account_id(&self, name: &str) -> AccountId {
+        let name = name.parse().expect("a name");
+        self.storage.account_find_by_name(&OPERATOR, &name).await.expect("found").expect("there").id
     }
 
     pub(super) async fn person(&self, account: &Account, email: &str, role: UserRole) -> User {
