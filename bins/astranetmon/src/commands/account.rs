@@ -1,5 +1,6 @@
-use astranetmon_auth::Scope;
-use astranetmon_domain::{Account, AccountName, Plan};
+use astranetmon_auth::{ManageAccount, Scope};
+use astranetmon_domain::{Account, AccountName, Plan, Retention};
+use astranetmon_storage::RetentionSetting;
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 
@@ -34,6 +35,26 @@ pub(super) enum AccountCommand {
         #[command(flatten)]
         common: AccountArguments,
     },
+    /// Show or choose how long an account's measured data is kept
+    Retention {
+        /// The account's name
+        #[arg(long, value_name = "NAME")]
+        account: AccountName,
+        /// Days of samples as they came
+        #[arg(long, value_name = "DAYS")]
+        raw_days: Option<u32>,
+        /// Days of hourly summaries, speed tests and traceroutes
+        #[arg(long, value_name = "DAYS")]
+        hourly_days: Option<u32>,
+        /// Days of daily summaries
+        #[arg(long, value_name = "DAYS")]
+        daily_days: Option<u32>,
+        /// Keep as long as the plan does
+        #[arg(long, conflicts_with_all = ["raw_days", "hourly_days", "daily_days"])]
+        plan_default: bool,
+        #[command(flatten)]
+        common: AccountArguments,
+    },
 }
 
 #[derive(Debug, Args)]
@@ -47,7 +68,10 @@ pub(super) struct AccountArguments {
 
 impl AccountCommand {
     pub(super) async fn execute(self, environment: Environment) -> Result<(), Failure> {
-        let (Self::Create { common, .. } | Self::List { common } | Self::SetPlan { common, .. }) = &self;
+        let (Self::Create { common, .. }
+        | Self::List { common }
+        | Self::SetPlan { common, .. }
+        | Self::Retention { common, .. }) = &self;
         let office = Office::open(&common.database, environment).await?;
         let result = self.act(&office).await;
         office.finish(result).await
@@ -74,7 +98,54 @@ impl AccountCommand {
                 let account = account.ok_or_else(|| Failure::failed(format!("there is no account named {name}")))?;
                 Ok(one(&account, common.format))
             }
+            Self::Retention { account, raw_days, hourly_days, daily_days, plan_default, common } => {
+                let scope: Scope<ManageAccount> = Scope::system(office.account(&account).await?.id, REASON);
+                let setting = office.storage.retention_of(&scope.read_account()).await?;
+                let choice = match (plan_default, raw_days.or(hourly_days).or(daily_days)) {
+                    (true, _) => Some(None),
+                    (false, None) => None,
+                    // What is not given stays as it is.
+                    (false, Some(_)) => {
+                        let kept = setting.effective();
+                        let choice = Retention::new(
+                            raw_days.unwrap_or(kept.raw_days()),
+                            hourly_days.unwrap_or(kept.hourly_days()),
+                            daily_days.unwrap_or(kept.daily_days()),
+                        );
+                        Some(Some(
+                            choice.map_err(|invalid| Failure::usage(format!("{invalid}, such as 31, 400 and 1100")))?,
+                        ))
+                    }
+                };
+                if let Some(choice) = choice {
+                    office.storage.retention_set(&scope, choice, office.now()).await?;
+                }
+                Ok(retention(office.storage.retention_of(&scope.read_account()).await?, common.format))
+            }
         }
+    }
+}
+
+fn retention(setting: RetentionSetting, format: OutputFormat) -> String {
+    let days = |kept: Retention| json!({ "raw_days": kept.raw_days(), "hourly_days": kept.hourly_days(), "daily_days": kept.daily_days() });
+    match format {
+        OutputFormat::Text => {
+            let row = |what: &str, kept: Option<Retention>| {
+                let days =
+                    |days: fn(Retention) -> u32| kept.map_or_else(|| "-".to_owned(), |kept| days(kept).to_string());
+                [what.to_owned(), days(Retention::raw_days), days(Retention::hourly_days), days(Retention::daily_days)]
+            };
+            let rows = [
+                row("kept", Some(setting.effective())),
+                row("chosen", setting.chosen),
+                row("plan", Some(setting.plan)),
+            ];
+            table(["DAYS", "RAW", "HOURLY", "DAILY"], &rows)
+        }
+        OutputFormat::Json => format!(
+            "{}\n",
+            json!({ "kept": days(setting.effective()), "chosen": setting.chosen.map(days), "plan": days(setting.plan) })
+        ),
     }
 }
 

@@ -1,6 +1,8 @@
 //! The command line.
 
 mod account;
+mod agent;
+mod enrolment;
 mod key;
 mod openapi;
 mod serve;
@@ -44,6 +46,12 @@ enum Command {
     /// Manage accounts
     #[command(subcommand)]
     Account(account::AccountCommand),
+    /// Manage agents
+    #[command(subcommand)]
+    Agent(agent::AgentCommand),
+    /// Manage the tokens that enrol agents
+    #[command(subcommand)]
+    Enrolment(enrolment::EnrolmentCommand),
     /// Manage API keys
     #[command(subcommand)]
     Key(key::KeyCommand),
@@ -113,6 +121,8 @@ impl CommandLine {
             Command::Migrate(database) => migrate(&database.settings(environment)?).await,
             Command::Openapi(arguments) => openapi::execute(&arguments),
             Command::Account(command) => command.execute(environment).await,
+            Command::Agent(command) => command.execute(environment).await,
+            Command::Enrolment(command) => command.execute(environment).await,
             Command::Key(command) => command.execute(environment).await,
             Command::User(command) => command.execute(environment).await,
         }

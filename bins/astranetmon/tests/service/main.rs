@@ -5,6 +5,7 @@
 
 mod abort_storm;
 mod access_matrix;
+mod agents;
 mod database_faults;
 mod exact_limits;
 mod headers;
