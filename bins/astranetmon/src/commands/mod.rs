@@ -3,6 +3,7 @@
 mod account;
 mod agent;
 mod enrolment;
+mod import;
 mod key;
 mod openapi;
 mod serve;
@@ -52,6 +53,8 @@ enum Command {
     /// Manage the tokens that enrol agents
     #[command(subcommand)]
     Enrolment(enrolment::EnrolmentCommand),
+    /// Take in what other tools measured: Ookla, LibreSpeed, mtr, RIPE Atlas
+    Import(Box<import::ImportArguments>),
     /// Manage API keys
     #[command(subcommand)]
     Key(key::KeyCommand),
@@ -123,6 +126,7 @@ impl CommandLine {
             Command::Account(command) => command.execute(environment).await,
             Command::Agent(command) => command.execute(environment).await,
             Command::Enrolment(command) => command.execute(environment).await,
+            Command::Import(arguments) => arguments.execute(environment).await,
             Command::Key(command) => command.execute(environment).await,
             Command::User(command) => command.execute(environment).await,
         }

@@ -9,6 +9,7 @@ mod agents;
 mod database_faults;
 mod exact_limits;
 mod headers;
+mod import;
 mod isolation;
 mod people;
 mod revocation;
