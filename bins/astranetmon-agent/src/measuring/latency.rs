@@ -56,3 +56,47 @@ impl LatencyMeasurer {
         results.map(trace).collect()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::cell::RefCell;
+
+    use astranetmon_domain::{AgentId, Clock, SystemClock};
+    use rand::SeedableRng;
+    use rand::rngs::StdRng;
+    use tokio::sync::{Notify, RwLock};
+
+    use super::*;
+    use crate::spool::{Spool, SpoolBounds};
+
+    #[tokio::test]
+    async fn latency_is_measured_unless_a_speed_test_has_the_line() {
+        let folder = tempfile::tempdir().expect("folder");
+        let spool = RefCell::new(Spool::open(folder.path(), SpoolBounds::of(1 << 20)).expect("opened"));
+        let more = Notify::new();
+        let agent_id = AgentId::parse("web-1").expect("good");
+        let place = Workplace {
+            agent_id: agent_id.clone(),
+            clock: &SystemClock,
+            spool: &spool,
+            more: &more,
+            line: RwLock::new(()),
+            rng: RefCell::new(StdRng::seed_from_u64(1)),
+        };
+        let settings = LatencySettings {
+            targets: vec!["127.0.0.1".to_owned(), "127.0.0.2".to_owned()],
+            probes: 2,
+            timeout: Duration::from_secs(1),
+            tcp_port: 1,
+        };
+        let measurer = LatencyMeasurer::new(&settings, Duration::from_secs(10));
+        let sample = || MetricSample::new(agent_id.clone(), SystemClock.now());
+        let (mut with, mut without) = (sample(), sample());
+        assert_eq!(measurer.measure(&place, &mut with).await.len(), 1);
+        assert_eq!((with.latency_ms.is_some(), with.packet_loss_percent), (true, Some(0.0)));
+        let speed_test = place.line.write().await;
+        assert_eq!(measurer.measure(&place, &mut without).await.len(), 0);
+        assert_eq!((without.latency_ms, without.packet_loss_percent), (None, None));
+        drop(speed_test);
+    }
+}

@@ -175,6 +175,36 @@ fn once_fails_unless_everything_was_taken_and_keeps_what_was_not() {
 }
 
 #[test]
+fn once_measures_all_that_is_configured() {
+    let (server, folder) = (FakeServer::start(), tempfile::tempdir().expect("folder"));
+    assert!(enroll(folder.path(), &server.url(), &["--id", "web-1"]).status.success());
+    let config = folder.path().join("agent.toml");
+    let settings = r#"
+        [latency]
+        targets = ["127.0.0.1", "127.0.0.2"]
+        probes = 2
+        tcp_port = 1
+        [traceroute]
+        targets = ["127.0.0.1"]
+        [speedtest]
+        server = "http://127.0.0.1:1"
+    "#;
+    fs::write(&config, settings).expect("written");
+    let once = agent(folder.path(), &["--once", "--config", config.to_str().expect("text")]);
+    assert!(once.status.success(), "{}", text(&once.stderr));
+    assert_eq!(text(&once.stdout), "web-1: 4 rows sent, 4 taken, 0 known, 0 refused.\n");
+    let bodies = server.store().bodies.clone();
+    assert!(bodies["metrics"][0]["latency_ms"].as_f64().is_some_and(|latency| latency > 0.0), "{bodies:?}");
+    assert_eq!(bodies["metrics"][0]["packet_loss_percent"], 0.0);
+    let targets: Vec<&str> = bodies["traceroutes"].iter().filter_map(|row| row["target"].as_str()).collect();
+    assert_eq!(targets, ["127.0.0.2", "127.0.0.1"]);
+    assert_eq!(bodies["traceroutes"][0]["hops"].as_array().map(Vec::len), Some(1));
+    // Nobody listens there, and a test that failed is a row as well.
+    assert_eq!(bodies["speedtests"][0]["status"], "failed");
+    assert!(folder.path().join("speedtest-figures.ndjson").exists());
+}
+
+#[test]
 fn check_says_what_is_not_well() {
     let (server, folder) = (FakeServer::start(), tempfile::tempdir().expect("folder"));
     let check = |more: &[&str]| {

@@ -1,7 +1,9 @@
 use std::time::Duration;
 
 use crate::support::fake_server::{FakeServer, Reply};
-use crate::support::{FAST, agent, counts, run};
+use crate::support::{FAST, SILENT, agent, counts, run};
+use astranetmon_agent::spool::{Row, RowKind, Spool, SpoolBounds};
+use astranetmon_domain::Timestamp;
 
 /// Ten minutes of an agent that measures every ten seconds: sixty intervals.
 #[tokio::test]
@@ -52,4 +54,31 @@ async fn an_agent_starts_without_its_server_and_finds_it_when_it_comes() {
     let store = server.store();
     assert!(store.keys_of("metrics").is_sorted());
     assert_eq!((store.known, counts(folder.path()).settled), (0, store.rows.len() as u64));
+}
+
+#[tokio::test]
+async fn rows_beyond_the_bound_go_the_oldest_first_and_the_server_is_told_how_many() {
+    const ROWS: u64 = 3_000;
+    let (server, folder) = (FakeServer::start(), tempfile::tempdir().expect("folder"));
+    let bounds = SpoolBounds::of(1 << 20);
+    let mut spool = Spool::open(&folder.path().join("spool"), bounds).expect("opened");
+    for number in 0..ROWS {
+        let timestamp = Timestamp::from_seconds(1_700_000_000 + i64::try_from(number).expect("small"));
+        let json = format!("{{\"timestamp\":\"{timestamp}\",\"padding\":\"{}\"}}", "x".repeat(700));
+        spool.append(&Row { kind: RowKind::Metric, timestamp, json: json.into_bytes() }).expect("kept");
+    }
+    let dropped = spool.counts().dropped;
+    assert!((1_000..ROWS - 1_000).contains(&dropped), "{dropped}");
+    drop(spool);
+    let mut agent = agent(&server, SILENT);
+    agent.settings.spool.max_bytes = bounds.max_bytes;
+    run(agent, folder.path(), server.has_rows(usize::try_from(ROWS - dropped).expect("small"))).await;
+    let store = server.store();
+    let first = Timestamp::from_seconds(1_700_000_000 + i64::try_from(dropped).expect("small"));
+    let last = Timestamp::from_seconds(1_700_000_000 + i64::try_from(ROWS).expect("small") - 1);
+    let times = store.keys_of("metrics");
+    assert_eq!((times.len() as u64, times[0]), (ROWS - dropped, &*first.to_string()));
+    assert_eq!(times.last(), Some(&&*last.to_string()));
+    assert_eq!(store.heartbeats[0]["spool"]["dropped_row_count"], dropped);
+    assert_eq!(store.heartbeats[0]["spool"]["row_count"], ROWS - dropped);
 }

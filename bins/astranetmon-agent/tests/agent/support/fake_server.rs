@@ -1,4 +1,4 @@
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
@@ -50,6 +50,8 @@ pub(crate) struct Store {
     /// Rows that came again.
     pub(crate) known: usize,
     pub(crate) heartbeats: Vec<Value>,
+    /// The rows themselves, by kind.
+    pub(crate) bodies: BTreeMap<String, Vec<Value>>,
     pub(crate) requests: usize,
     pub(crate) connections: usize,
     /// At this moment, and the most there ever were.
@@ -201,6 +203,7 @@ fn take(request: &Request, store: &Mutex<Store>, refused: &[usize]) -> (u16, Val
         let key = (request.path.clone(), row[name].as_str().expect("a key").to_owned());
         if store.keys.insert(key.clone()) {
             store.rows.push(key);
+            store.bodies.entry(kind.to_owned()).or_default().push(row.clone());
             taken += 1;
         } else {
             store.known += 1;
