@@ -66,6 +66,12 @@ pub enum StorageError {
         /// What is wrong and what to do.
         reason: String,
     },
+    /// A copy, a backup or a restore is refused, or did not come out equal.
+    #[error("{reason}")]
+    CannotCopy {
+        /// What is in its way and what to do.
+        reason: String,
+    },
     /// A bug, or a row that this program never wrote.
     #[error("storage failed: {context}")]
     Internal {

@@ -10,6 +10,7 @@ mod alert_queries;
 #[cfg(test)]
 mod bound_sql;
 mod buckets;
+pub mod copy;
 mod counts;
 mod enrolment;
 mod error;

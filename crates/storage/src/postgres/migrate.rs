@@ -10,7 +10,7 @@ use diesel_migrations::{EmbeddedMigrations, MigrationHarness, embed_migrations};
 use super::failure::Failure;
 use super::{PostgresSettings, Result, lane};
 use crate::StorageError;
-use crate::migrations::{refuse_newer, refuse_older};
+use crate::migrations::{UNFINISHED_COPY, refuse_newer, refuse_older, refuse_unfinished};
 
 const MIGRATIONS: EmbeddedMigrations = embed_migrations!("migrations/postgres");
 
@@ -79,5 +79,9 @@ pub(super) async fn check(connection: &mut AsyncPgConnection) -> std::result::Re
     let (applied, embedded) = (applied.into_iter().collect(), embedded()?);
     refuse_newer(&applied, &embedded)?;
     refuse_older(&applied, &embedded)?;
+    let there = format!("to_regclass('{UNFINISHED_COPY}') IS NOT NULL");
+    let begun: bool =
+        diesel::select(diesel::dsl::sql::<diesel::sql_types::Bool>(&there)).get_result(connection).await?;
+    refuse_unfinished(begun.then_some(UNFINISHED_COPY))?;
     Ok(())
 }

@@ -9,6 +9,7 @@ mod agents;
 mod alerts;
 mod api_keys;
 mod append;
+pub(crate) mod copying;
 mod enrolment;
 mod failure;
 mod fleet;

@@ -10,14 +10,14 @@ use super::{PostgresStorage, Result};
 use crate::StorageError;
 
 /// Held while a partition is made.
-const LOCK: i64 = 0x6173_7472_7061_7274;
+pub(super) const LOCK: i64 = 0x6173_7472_7061_7274;
 
 /// Months outside these years share a partition, which bounds how many there can be.
 const MONTHLY_YEARS: std::ops::RangeInclusive<i64> = 2_000..=2_100;
 
 /// A month of UTC that has a partition of its own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-struct Month {
+pub(super) struct Month {
     year: i64,
     month: i64,
 }
@@ -48,6 +48,35 @@ impl Month {
     }
 }
 
+/// The months of these times, but those that have no partition of their own; each with its first moment and its end.
+pub(super) fn months(micros: impl Iterator<Item = i64>) -> Result<BTreeSet<(Month, i64, i64)>> {
+    let mut months = BTreeSet::new();
+    let mut last = 0..0;
+    for at in micros {
+        if !last.contains(&at)
+            && let Some(month) = Month::of(at)
+        {
+            last = month.start()?..month.next().start()?;
+            months.insert((month, last.start, last.end));
+        }
+    }
+    Ok(months)
+}
+
+/// What a month's partition of `table` is called.
+pub(super) fn partition_name(table: &str, month: Month) -> String {
+    format!("{table}_y{:04}m{:02}", month.year, month.month)
+}
+
+/// Makes a partition for the times from `start` to `end`. Unlike `CREATE … PARTITION OF`, attaching does not lock out
+/// readers and writers of the other partitions.
+pub(super) fn partition_statements(table: &str, partition: &str, (start, end): (i64, i64)) -> String {
+    format!(
+        "CREATE TABLE {partition} (LIKE {table} INCLUDING ALL); \
+         ALTER TABLE {table} ATTACH PARTITION {partition} FOR VALUES FROM ({start}) TO ({end})"
+    )
+}
+
 /// The partitions that this process has seen.
 #[derive(Default)]
 pub(super) struct Partitions(Mutex<HashSet<(&'static str, Month)>>);
@@ -55,16 +84,7 @@ pub(super) struct Partitions(Mutex<HashSet<(&'static str, Month)>>);
 impl Partitions {
     /// Months of `micros` for which `table` may lack a partition.
     fn unseen(&self, table: &'static str, micros: impl Iterator<Item = i64>) -> Result<Vec<(Month, i64, i64)>> {
-        let mut months = BTreeSet::new();
-        let mut last = 0..0;
-        for at in micros {
-            if !last.contains(&at)
-                && let Some(month) = Month::of(at)
-            {
-                last = month.start()?..month.next().start()?;
-                months.insert((month, last.start, last.end));
-            }
-        }
+        let months = months(micros)?;
         let seen = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         Ok(months.into_iter().filter(|&(month, ..)| !seen.contains(&(table, month))).collect())
     }
@@ -94,21 +114,16 @@ async fn make_partition(
     connection: &mut AsyncPgConnection,
     table: &'static str,
     month: Month,
-    (start, end): (i64, i64),
+    bounds: (i64, i64),
 ) -> std::result::Result<(), Failure> {
-    let partition = format!("{table}_y{:04}m{:02}", month.year, month.month);
+    let partition = partition_name(table, month);
     diesel::sql_query("SELECT pg_advisory_xact_lock($1)").bind::<BigInt, _>(LOCK).execute(connection).await?;
     let there: bool =
         diesel::select(diesel::dsl::sql::<Bool>("to_regclass(").bind::<Text, _>(&partition).sql(") IS NOT NULL"))
             .get_result(connection)
             .await?;
     if !there {
-        // Unlike CREATE … PARTITION OF, attaching does not lock out readers and writers of the other partitions.
-        let statements = format!(
-            "CREATE TABLE {partition} (LIKE {table} INCLUDING ALL); \
-             ALTER TABLE {table} ATTACH PARTITION {partition} FOR VALUES FROM ({start}) TO ({end})"
-        );
-        connection.batch_execute(&statements).await?;
+        connection.batch_execute(&partition_statements(table, &partition, bounds)).await?;
     }
     Ok(())
 }

@@ -7,12 +7,12 @@ use std::time::Duration;
 
 use diesel::connection::SimpleConnection;
 use diesel::prelude::*;
-use diesel::sql_types::Text;
+use diesel::sql_types::{Bool, Text};
 use diesel::sqlite::SqliteConnection;
 use diesel_migrations::{EmbeddedMigrations, MigrationHarness, embed_migrations};
 
 use crate::StorageError;
-use crate::migrations::{refuse_newer, refuse_older};
+use crate::migrations::{UNFINISHED_COPY, refuse_newer, refuse_older, refuse_unfinished};
 
 const MIGRATIONS: EmbeddedMigrations = embed_migrations!("migrations/sqlite");
 
@@ -44,6 +44,26 @@ pub(super) fn open(path: &Path, access: Access) -> Result<SqliteConnection, Stor
     );
     connection.batch_execute(&pragmas).map_err(|error| cannot("preparing the database file", error))?;
     Ok(connection)
+}
+
+/// Opens a connection that reads an existing file and leaves it as it is, whatever journal it has.
+pub(super) fn open_unchanged(path: &Path) -> Result<SqliteConnection, StorageError> {
+    let mut connection = establish(path)?;
+    let pragmas = format!(
+        "PRAGMA busy_timeout = {}; PRAGMA trusted_schema = OFF; PRAGMA query_only = ON;",
+        BUSY_TIMEOUT.as_millis()
+    );
+    connection.batch_execute(&pragmas).map_err(|error| cannot("reading the database file", error))?;
+    Ok(connection)
+}
+
+/// Refuses a file that is not there, which opening would make.
+pub(super) fn must_exist(path: &Path) -> Result<(), StorageError> {
+    if path.exists() {
+        return Ok(());
+    }
+    let reason = format!("{} does not exist: run `astranetmon migrate`", path.display());
+    Err(StorageError::Unusable { reason })
 }
 
 /// Has a new file give the space of deleted rows back in steps. Only takes effect before the first table and before the
@@ -125,7 +145,23 @@ fn applied(connection: &mut SqliteConnection) -> Result<BTreeSet<String>, Storag
 pub(super) fn check_schema(connection: &mut SqliteConnection) -> Result<(), StorageError> {
     let (applied, embedded) = (applied(connection)?, embedded()?);
     refuse_newer(&applied, &embedded)?;
-    refuse_older(&applied, &embedded)
+    refuse_older(&applied, &embedded)?;
+    refuse_unfinished(unfinished_copy(connection)?.as_deref())
+}
+
+/// Refuses a file that a newer program has migrated.
+pub(super) fn refuse_newer_schema(connection: &mut SqliteConnection) -> Result<(), StorageError> {
+    refuse_newer(&applied(connection)?, &embedded()?)
+}
+
+/// The mark of a copy into this file that was begun and not finished.
+pub(super) fn unfinished_copy(connection: &mut SqliteConnection) -> Result<Option<String>, StorageError> {
+    let there = format!("EXISTS (SELECT 1 FROM sqlite_schema WHERE name = '{UNFINISHED_COPY}')");
+    if !diesel::select(diesel::dsl::sql::<Bool>(&there)).get_result(connection)? {
+        return Ok(None);
+    }
+    let mark = format!("(SELECT source FROM {UNFINISHED_COPY})");
+    Ok(Some(diesel::select(diesel::dsl::sql::<Text>(&mark)).get_result(connection)?))
 }
 
 /// Runs what is missing, under the exclusive lock of the file; the names of what ran. Refused while another process

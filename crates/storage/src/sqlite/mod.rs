@@ -8,6 +8,7 @@ mod agents;
 mod alerts;
 mod api_keys;
 mod connection;
+pub(crate) mod copying;
 mod enrolment;
 mod fleet;
 mod leases;
@@ -101,10 +102,7 @@ impl SqliteStorage {
     /// [`StorageError::Unusable`] if the schema is not this program's, or if another process serves the file and this
     /// one is to serve.
     pub fn open(settings: &SqliteSettings) -> Result<Self> {
-        if !settings.path.exists() {
-            let reason = format!("{} does not exist: run `astranetmon migrate`", settings.path.display());
-            return Err(StorageError::Unusable { reason });
-        }
+        connection::must_exist(&settings.path)?;
         let service = settings.serves.then(|| connection::lock_for_service(&settings.path)).transpose()?;
         let mut connection = connection::open(&settings.path, Access::Write)?;
         connection::check_version(&mut connection)?;
