@@ -4,11 +4,12 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use astranetmon_storage::Storage;
+use astranetmon_storage::copy::Endpoint;
 use astranetmon_storage::postgres::{PostgresSettings, PostgresStorage};
 use astranetmon_storage::sqlite::{SqliteSettings, SqliteStorage};
 
 use crate::Failure;
-use crate::configuration::{Database, Settings};
+use crate::configuration::{Database, DatabaseUrl, Settings};
 
 /// What the process does with the database.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,6 +40,15 @@ pub async fn migrate(settings: &Settings) -> Result<Vec<String>, Failure> {
         Database::Sqlite(path) => SqliteStorage::migrate(&sqlite(settings, path, Purpose::Manage))?,
         Database::Postgres(url) => PostgresStorage::migrate(&postgres(settings, url)).await?,
     })
+}
+
+/// A database that is copied from or to, reached as the settings say.
+#[must_use]
+pub fn copy_endpoint(settings: &Settings, url: &DatabaseUrl) -> Endpoint {
+    match url.database() {
+        Database::Sqlite(path) => Endpoint::Sqlite(path),
+        Database::Postgres(url) => Endpoint::Postgres(postgres(settings, url)),
+    }
 }
 
 fn sqlite(settings: &Settings, path: PathBuf, purpose: Purpose) -> SqliteSettings {

@@ -2,6 +2,8 @@
 
 mod account;
 mod agent;
+mod backup;
+mod copy;
 mod enrolment;
 mod import;
 mod key;
@@ -42,6 +44,12 @@ enum Command {
     Demo(DemoArguments),
     /// Bring the database schema up to date
     Migrate(DatabaseArguments),
+    /// Copy all data into another, empty database, of whatever kind; goes on where it was stopped
+    Copy(copy::CopyArguments),
+    /// Write all data into a new file, while the database may be served
+    Backup(backup::BackupArguments),
+    /// Put a backup into an empty database
+    Restore(backup::BackupArguments),
     /// Print the OpenAPI document
     Openapi(openapi::OpenapiArguments),
     /// Manage accounts
@@ -122,6 +130,9 @@ impl CommandLine {
                 demo::run(DemoOptions { listen, data, format, seed }).await
             }
             Command::Migrate(database) => migrate(&database.settings(environment)?).await,
+            Command::Copy(arguments) => copy::execute(arguments, environment).await,
+            Command::Backup(arguments) => backup::backup(arguments, environment).await,
+            Command::Restore(arguments) => backup::restore(arguments, environment).await,
             Command::Openapi(arguments) => openapi::execute(&arguments),
             Command::Account(command) => command.execute(environment).await,
             Command::Agent(command) => command.execute(environment).await,

@@ -6,6 +6,7 @@
 mod abort_storm;
 mod access_matrix;
 mod agents;
+mod copying;
 mod database_faults;
 mod exact_limits;
 mod headers;
