@@ -5,6 +5,9 @@ use std::time::Duration;
 use astranetmon_ingest::Cost;
 use tokio::time::Instant;
 
+/// The share of less than this, such as the very start, says nothing.
+const SHORTEST: Duration = Duration::from_secs(1);
+
 /// Measures the processor time of this process between two looks.
 #[derive(Debug)]
 pub(crate) struct CostMeter {
@@ -23,7 +26,7 @@ impl CostMeter {
         let percent = self.last.zip(used).and_then(|((last, before), used)| {
             let elapsed = now.duration_since(last).as_secs_f64();
             let share = 100.0 * used.saturating_sub(before).as_secs_f64() / elapsed;
-            (elapsed > 0.0).then(|| astranetmon_domain::round_to(share, 2)).flatten()
+            (elapsed >= SHORTEST.as_secs_f64()).then(|| astranetmon_domain::round_to(share, 2)).flatten()
         });
         self.last = used.map(|used| (now, used));
         Cost { cpu_percent: percent, memory_bytes: resident_bytes() }
@@ -62,8 +65,9 @@ mod tests {
     #[test]
     fn this_process_takes_memory_and_time() {
         let mut meter = CostMeter::new();
+        assert_eq!(meter.look().cpu_percent, None, "too soon");
         let start = Instant::now();
-        while start.elapsed() < Duration::from_millis(50) {
+        while start.elapsed() < SHORTEST {
             std::hint::black_box(start);
         }
         let cost = meter.look();
