@@ -11,7 +11,7 @@ use actix_service::{Service, ServiceFactoryExt, map_config};
 use actix_tls::accept::rustls_0_23::{Acceptor, TlsStream};
 use actix_web::dev::{AppConfig, Payload, Server, ServerHandle, ServiceFactory, fn_service};
 use actix_web::http::KeepAlive;
-use actix_web::{App, web};
+use actix_web::{App, HttpMessage, web};
 use astranetmon_dashboard::{DashboardState, dashboard};
 use astranetmon_http::ApiState;
 #[cfg(target_os = "linux")]
@@ -38,6 +38,8 @@ const MOST_UNSENT: u32 = 16 * 1024;
 const MOST_ENCRYPTED: usize = 16 * 1024;
 /// How long a closed connection may take to say so.
 const DISCONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+/// Where agents send to.
+const INGESTION: &str = "/ingest/";
 /// Longest TLS handshake.
 const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(5);
 /// Connections a worker holds; more wait in the backlog.
@@ -191,9 +193,19 @@ impl Edge {
         Error: Debug,
     > + use<T> {
         let Self { dashboard, extra, stopped } = self.clone();
-        let app = App::new().configure(|services| mount(services, &dashboard, extra)).wrap_fn(|request, next| {
-            let (head, body) = request.parts();
-            let answering = head.conn_data::<Exchange>().map(|it| it.begin(!matches!(body, Payload::None)));
+        let app = App::new().configure(|services| mount(services, &dashboard, extra)).wrap_fn(|mut request, next| {
+            let has_body = !matches!(request.parts().1, Payload::None);
+            // Agents send more than anybody else, and over slow lines.
+            let uploads = has_body && request.path().starts_with(INGESTION);
+            let exchange = request.request().conn_data::<Exchange>().cloned();
+            let answering = exchange.as_ref().map(|exchange| match (uploads, has_body) {
+                (true, _) => exchange.begin_upload(),
+                (false, has_body) => exchange.begin(has_body),
+            });
+            if let Some(exchange) = exchange.filter(|_| uploads) {
+                let body = request.take_payload();
+                request.set_payload(exchange.told_when_complete(body));
+            }
             let answer = next.call(request);
             async move {
                 let _answering = answering;
@@ -227,6 +239,7 @@ fn mount(
     services
         .service(astranetmon_http::health(web::Data::clone(state)))
         .service(astranetmon_http::api(web::Data::clone(state)))
+        .service(astranetmon_http::ingest(web::Data::clone(state)))
         .service(astranetmon_http::auth(web::Data::clone(state)))
         .configure(dashboard(web::Data::clone(pages)));
     if let Some(extra) = extra {

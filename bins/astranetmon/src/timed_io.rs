@@ -5,18 +5,24 @@ use std::rc::Rc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
+use actix_web::dev::Payload;
+use futures_util::stream::poll_fn;
+use futures_util::{Stream, StreamExt};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Instant, Sleep, sleep_until};
 
 /// What a peer that does not read fast enough must take within the limit, in bytes.
 const LEAST_TAKEN: usize = 4 * 1024;
 
+/// What a peer that uploads must send within the limit, in bytes: 3.2 KiB a second of the ten that it has.
+const LEAST_UPLOADED: usize = 32 * 1024;
+
 /// How long a peer may take.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct PeerLimits {
     /// From the last byte of an answer to the first one of a request.
     pub(crate) idle: Duration,
-    /// From a request's first byte to its last one; from an answer to the end of a body that nobody read; for the next
+    /// From a request's first byte to its last one; for the next 32 KiB of an upload; from an answer to the end of a body that nobody read; for the next
     /// 4 KiB of an answer that waits.
     pub(crate) active: Duration,
 }
@@ -36,6 +42,8 @@ pub(crate) struct TimedIo<T> {
     request_begun: bool,
     /// Whether an answer waits for the peer to read, and what it has read since `progress_at`.
     waiting: Option<usize>,
+    /// What has come of an upload since `progress_at`.
+    uploaded: usize,
     /// Runs behind `progress_at` and is moved only when it fires, so that reading and writing cost no timer.
     deadline: Pin<Box<Sleep>>,
 }
@@ -51,6 +59,8 @@ enum Stage {
     Request,
     /// To send the body of the last request, be it answered or not.
     Body,
+    /// To send the body of the last request, which may be long and is being read.
+    Upload,
     /// Nothing: its request is being answered.
     Answer,
 }
@@ -61,6 +71,24 @@ impl Exchange {
         self.0.set(if body_follows { Stage::Body } else { Stage::Answer });
         Answering(self.clone())
     }
+
+    /// The same for a request whose body may take long to come.
+    pub(crate) fn begin_upload(&self) -> Answering {
+        self.0.set(Stage::Upload);
+        Answering(self.clone())
+    }
+
+    /// The body of an upload. Once all of it has come it is no longer the peer's turn.
+    pub(crate) fn told_when_complete(self, body: Payload) -> Payload {
+        let told = body.chain(poll_fn(move |_| {
+            if self.0.get() == Stage::Upload {
+                self.0.set(Stage::Answer);
+            }
+            Poll::Ready(None)
+        }));
+        let body: Pin<Box<dyn Stream<Item = _>>> = Box::pin(told);
+        body.into()
+    }
 }
 
 /// An answer in the making.
@@ -70,8 +98,11 @@ pub(crate) struct Answering(Exchange);
 impl Drop for Answering {
     fn drop(&mut self) {
         let Self(Exchange(stage)) = self;
-        if stage.get() == Stage::Answer {
-            stage.set(Stage::Request);
+        match stage.get() {
+            Stage::Answer => stage.set(Stage::Request),
+            // Answered before all of it had come: the rest is read by nobody.
+            Stage::Upload => stage.set(Stage::Body),
+            Stage::Request | Stage::Body => {}
         }
     }
 }
@@ -86,6 +117,7 @@ impl<T> TimedIo<T> {
             progress_at: now,
             request_begun: false,
             waiting: None,
+            uploaded: 0,
             deadline: Box::pin(sleep_until(now + limits.active)),
         }
     }
@@ -95,11 +127,18 @@ impl<T> TimedIo<T> {
         self.exchange.clone()
     }
 
-    fn received(&mut self) {
+    fn received(&mut self, bytes: usize) {
+        if self.exchange.0.get() == Stage::Upload && self.waiting.is_none() {
+            self.uploaded += bytes;
+            if self.uploaded >= LEAST_UPLOADED {
+                self.uploaded = 0;
+                self.progress_at = Instant::now();
+            }
+        }
         if !self.request_begun {
             self.request_begun = true;
             // Neither the rest of a body nor another request makes up for what else the peer has to do.
-            if self.waiting.is_none() && self.exchange.0.get() != Stage::Body {
+            if self.waiting.is_none() && !matches!(self.exchange.0.get(), Stage::Body | Stage::Upload) {
                 self.progress_at = Instant::now();
             }
         }
@@ -171,8 +210,9 @@ impl<T: AsyncRead + Unpin> AsyncRead for TimedIo<T> {
         let before = buffer.filled().len();
         match Pin::new(&mut self.io).poll_read(context, buffer) {
             Poll::Ready(result) => {
-                if buffer.filled().len() > before {
-                    self.received();
+                let bytes = buffer.filled().len() - before;
+                if bytes > 0 {
+                    self.received(bytes);
                 }
                 Poll::Ready(result)
             }
@@ -287,6 +327,40 @@ mod tests {
         drip(peer);
         let took = given_up(async { server.read_exact(&mut [0; 1_000]).await }).await;
         assert!(took >= LIMITS.active - PAUSE && took < LIMITS.idle, "{took:?}");
+    }
+
+    #[tokio::test]
+    async fn an_upload_goes_on_as_long_as_enough_of_it_comes() {
+        let (mut server, mut peer) = connected(LEAST_UPLOADED);
+        peer.write_all(b"PUT").await.expect("sent");
+        server.read_exact(&mut [0; 3]).await.expect("received");
+        let _answering = server.exchange().begin_upload();
+        let sending = tokio::spawn(async move {
+            for _ in 0..8 {
+                sleep(PAUSE).await;
+                peer.write_all(&[0; LEAST_UPLOADED]).await.expect("taken");
+            }
+            peer
+        });
+        server.read_exact(&mut [0; 8 * LEAST_UPLOADED]).await.expect("received in time");
+        drip(sending.await.expect("no panic"));
+        let took = given_up(async { server.read_exact(&mut [0; 1_000]).await }).await;
+        assert!(took >= LIMITS.active - PAUSE && took < LIMITS.idle, "{took:?}");
+    }
+
+    #[tokio::test]
+    async fn once_an_upload_is_complete_its_answer_may_be_made_without_hurry() {
+        let (mut server, mut peer) = connected(16);
+        peer.write_all(b"PUT").await.expect("sent");
+        server.read_exact(&mut [0; 3]).await.expect("received");
+        let exchange = server.exchange();
+        let answering = exchange.begin_upload();
+        let mut body = exchange.told_when_complete(Payload::None);
+        assert!(body.next().await.is_none());
+        timeout(2 * LIMITS.idle, server.read_u8()).await.expect_err("it waits");
+        drop(answering);
+        server.write_all(b"200").await.expect("answered");
+        timeout(LIMITS.active, server.read_u8()).await.expect_err("it is idle");
     }
 
     #[tokio::test]

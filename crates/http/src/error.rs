@@ -23,6 +23,13 @@ pub enum ApiError {
         /// Whether a token was sent.
         token_sent: bool,
     },
+    /// 401: no agent token, or none that is valid.
+    AgentUnauthorized {
+        /// Whether a token was sent.
+        token_sent: bool,
+    },
+    /// 401: one text for every reason why an enrolment token is not accepted.
+    EnrolmentRefused,
     /// 401: no session, or none any more.
     NotSignedIn,
     /// 401: one text for every reason why somebody cannot sign in.
@@ -36,6 +43,8 @@ pub enum ApiError {
     Refused(&'static str),
     /// 404.
     NotFound,
+    /// 409: there is an agent of the id that was asked for.
+    AgentExists,
     /// 410: there are people already.
     SetUpAlready,
     /// 405 with `Allow`.
@@ -60,6 +69,10 @@ pub enum ApiError {
     Internal,
     /// 503 with `Retry-After: 1`.
     Unavailable,
+    /// 503 with `Retry-After: 30`: other agents are measuring.
+    SpeedtestBusy,
+    /// 507 with `Retry-After: 60`: the database has no room.
+    StorageFull,
 }
 
 impl ApiError {
@@ -72,11 +85,24 @@ impl ApiError {
                 "Authentication required: send an API key as Authorization: Bearer astra_…".to_owned()
             }
             Self::Unauthorized { token_sent: true } => "Invalid or missing API key".to_owned(),
+            Self::AgentUnauthorized { token_sent: false } => {
+                "Authentication required: send the agent's token as Authorization: Bearer astra_agent_…".to_owned()
+            }
+            Self::AgentUnauthorized { token_sent: true } => "Invalid or missing agent token".to_owned(),
+            Self::EnrolmentRefused => {
+                "Invalid enrolment token: it is unknown, used up, expired or revoked; ask an admin for a new one"
+                    .to_owned()
+            }
             Self::Forbidden { missing } => format!("Insufficient permissions: requires {missing}"),
             Self::NotSignedIn => "Authentication required: sign in to the dashboard".to_owned(),
             Self::WrongPassword => "Invalid email or password".to_owned(),
             Self::Refused(message) => (*message).to_owned(),
             Self::NotFound => "Not found".to_owned(),
+            Self::AgentExists => {
+                "This agent exists already: send another agent_id, such as web-2, or ask an admin for a token that \
+                 enrols this agent again"
+                    .to_owned()
+            }
             Self::SetUpAlready => "This service is set up already: sign in instead".to_owned(),
             Self::MethodNotAllowed { allow } => format!("Method not allowed: this path accepts {allow}"),
             Self::PayloadTooLarge(accepted) => format!("Request body too large: this path takes {accepted}"),
@@ -85,11 +111,26 @@ impl ApiError {
             Self::TooManyRequests { message, .. } => (*message).to_owned(),
             Self::Internal => "Internal server error".to_owned(),
             Self::Unavailable => "Service temporarily unavailable: try again in a moment".to_owned(),
+            Self::SpeedtestBusy => {
+                "Other agents are measuring their speed: wait for the seconds in Retry-After, then try again".to_owned()
+            }
+            Self::StorageFull => {
+                "The database is full: nothing of this request was stored, keep it and send it again later".to_owned()
+            }
         }
     }
 }
 
 impl ApiError {
+    /// What an agent is told that storage takes nothing from.
+    pub(crate) fn of_ingestion(error: StorageError) -> Self {
+        match error {
+            // It was deleted or switched off since its token was looked at.
+            StorageError::Missing { .. } => Self::AgentUnauthorized { token_sent: true },
+            error => error.into(),
+        }
+    }
+
     /// What an error that actix itself made is told as. `allow` is for 405.
     pub(crate) fn from_status(status: StatusCode, allow: &str) -> Self {
         match status {
@@ -139,7 +180,12 @@ impl ResponseError for ApiError {
     fn status_code(&self) -> StatusCode {
         match self {
             Self::BadRequest(_) => StatusCode::BAD_REQUEST,
-            Self::Unauthorized { .. } | Self::NotSignedIn | Self::WrongPassword => StatusCode::UNAUTHORIZED,
+            Self::Unauthorized { .. }
+            | Self::AgentUnauthorized { .. }
+            | Self::EnrolmentRefused
+            | Self::NotSignedIn
+            | Self::WrongPassword => StatusCode::UNAUTHORIZED,
+            Self::AgentExists => StatusCode::CONFLICT,
             Self::Forbidden { .. } | Self::Refused(_) => StatusCode::FORBIDDEN,
             Self::NotFound => StatusCode::NOT_FOUND,
             Self::SetUpAlready => StatusCode::GONE,
@@ -149,17 +195,18 @@ impl ResponseError for ApiError {
             Self::UnsupportedMediaType(_) => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Self::TooManyRequests { .. } => StatusCode::TOO_MANY_REQUESTS,
             Self::Internal => StatusCode::INTERNAL_SERVER_ERROR,
-            Self::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Unavailable | Self::SpeedtestBusy => StatusCode::SERVICE_UNAVAILABLE,
+            Self::StorageFull => StatusCode::INSUFFICIENT_STORAGE,
         }
     }
 
     fn error_response(&self) -> HttpResponse {
         let mut response = HttpResponse::build(self.status_code());
         match self {
-            Self::NotSignedIn | Self::WrongPassword => {
+            Self::NotSignedIn | Self::WrongPassword | Self::EnrolmentRefused => {
                 response.insert_header((header::WWW_AUTHENTICATE, "Bearer realm=\"astranetmon\""));
             }
-            Self::Unauthorized { token_sent } => {
+            Self::Unauthorized { token_sent } | Self::AgentUnauthorized { token_sent } => {
                 let challenge = if *token_sent {
                     "Bearer realm=\"astranetmon\", error=\"invalid_token\""
                 } else {
@@ -180,6 +227,12 @@ impl ResponseError for ApiError {
             }
             Self::Unavailable => {
                 response.insert_header((header::RETRY_AFTER, 1));
+            }
+            Self::SpeedtestBusy => {
+                response.insert_header((header::RETRY_AFTER, 30));
+            }
+            Self::StorageFull => {
+                response.insert_header((header::RETRY_AFTER, 60));
             }
             _ => {}
         }
@@ -219,7 +272,10 @@ impl From<LookupError> for ApiError {
 
 impl From<StorageError> for ApiError {
     fn from(error: StorageError) -> Self {
-        if error.is_retryable() {
+        if let StorageError::Full { .. } = error {
+            tracing::warn!(error = &error as &dyn std::error::Error, "storage is full");
+            Self::StorageFull
+        } else if error.is_retryable() {
             tracing::warn!(error = &error as &dyn std::error::Error, "storage is unavailable");
             Self::Unavailable
         } else {
@@ -240,5 +296,24 @@ impl From<QuotaUnavailable> for ApiError {
     fn from(error: QuotaUnavailable) -> Self {
         tracing::warn!(error = &error as &dyn std::error::Error, "plan windows cannot be reached");
         Self::Unavailable
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_full_database_is_507_and_says_when_to_come_again() {
+        let full = StorageError::Full { context: "a secret path", source: None };
+        let answer = ApiError::of_ingestion(full).error_response();
+        assert_eq!(answer.status(), StatusCode::INSUFFICIENT_STORAGE);
+        assert_eq!(answer.headers().get(header::RETRY_AFTER).expect("there"), "60");
+    }
+
+    #[test]
+    fn an_agent_that_is_gone_is_nobody() {
+        let answer = ApiError::of_ingestion(StorageError::Missing { what: "agent" }).error_response();
+        assert_eq!(answer.status(), StatusCode::UNAUTHORIZED);
     }
 }

@@ -1,6 +1,6 @@
 //! The AstraNetmon REST API as actix-web scopes.
 //!
-//! [`api`] is the API itself, [`health`] what an orchestrator asks, [`auth`] where people sign in; all are mounted in any
+//! [`api`] is the API itself, [`ingest()`] the way in for agents, [`health`] what an orchestrator asks, [`auth`] where people sign in; all are mounted in any
 //! actix application. [`signed_in_scope`] and [`open_scope`] carry a dashboard's pages. Beside it, one task of the process runs [`run_background`].
 
 mod authorized;
@@ -13,6 +13,7 @@ pub mod endpoints;
 mod error;
 mod extractors;
 mod health;
+pub mod ingest;
 mod middleware;
 mod mount;
 mod openapi;
@@ -31,6 +32,7 @@ pub use background::run_background;
 pub use error::ApiError;
 pub use extractors::api_app_defaults;
 pub use health::health;
+pub use ingest::ingest;
 pub use middleware::RequestId;
 pub use mount::{anything_else, api};
 pub use session::{Pages, SignedIn, auth, change_password, is_private, open_scope, seeded_by_system, signed_in_scope};

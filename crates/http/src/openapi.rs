@@ -1,5 +1,6 @@
 //! The OpenAPI document: operations and schemas come from the handlers; what all of them share is added here.
 
+mod ingest;
 pub(crate) mod parameter;
 
 use actix_web::App;
@@ -7,7 +8,6 @@ use serde_json::{Value, json};
 use utoipa::openapi::extensions::Extensions;
 use utoipa::openapi::header::Header;
 use utoipa::openapi::path::Operation;
-use utoipa::openapi::schema::Schema;
 use utoipa::openapi::security::{ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa::openapi::tag::TagBuilder;
 use utoipa::openapi::{
@@ -17,6 +17,7 @@ use utoipa::openapi::{
 use utoipa::{PartialSchema, ToSchema};
 use utoipa_actix_web::{AppExt, scope};
 
+use self::ingest::require_every_property;
 use crate::endpoints::{PREFIX, register};
 use crate::wire::{ErrorBody, ProblemBody};
 
@@ -24,14 +25,21 @@ use crate::wire::{ErrorBody, ProblemBody};
 #[must_use]
 pub fn openapi() -> OpenApi {
     let api = scope(PREFIX).configure(register);
-    let (_, mut document) = App::new().into_utoipa_app().openapi(frame()).service(api).split_for_parts();
-    for item in document.paths.paths.values_mut() {
-        if let Some(operation) = &mut item.get {
-            complete(operation);
+    let ingest = scope(crate::ingest::PREFIX).configure(crate::ingest::register);
+    let (_, mut document) =
+        App::new().into_utoipa_app().openapi(frame()).service(api).service(ingest).split_for_parts();
+    for (path, item) in &mut document.paths.paths {
+        for operation in [&mut item.get, &mut item.post].into_iter().flatten() {
+            if path.starts_with(crate::ingest::PREFIX) {
+                ingest::complete(path, operation);
+            } else {
+                complete(operation);
+            }
         }
     }
     if let Some(components) = &mut document.components {
-        components.schemas.values_mut().for_each(require_every_property);
+        let answered = components.schemas.iter_mut().filter(|(name, _)| !ingest::is_sent(name));
+        answered.for_each(|(_, schema)| require_every_property(schema));
     }
     document
 }
@@ -54,6 +62,11 @@ fn frame() -> OpenApi {
         ("traceroutes", "Results of traceroutes."),
         ("key", "The key that a request is made with."),
         ("documentation", "This description."),
+        (
+            "ingest",
+            "The way in for what agents measure. An agent token writes for one agent and reads nothing; API keys and \
+             sessions are refused here.",
+        ),
     ]
     .map(|(name, description)| TagBuilder::new().name(name).description(Some(description)).build());
     let mut components = ComponentsBuilder::new()
@@ -68,6 +81,18 @@ fn frame() -> OpenApi {
             ),
         )
         .security_scheme(
+            "agent_token",
+            SecurityScheme::Http(
+                HttpBuilder::new()
+                    .scheme(HttpAuthScheme::Bearer)
+                    .bearer_format("astra_agent_…")
+                    .description(Some(
+                        "An agent token, `astra_agent_` and 36 letters and digits. It writes for one agent.",
+                    ))
+                    .build(),
+            ),
+        )
+        .security_scheme(
             "session",
             SecurityScheme::ApiKey(ApiKey::Cookie(ApiKeyValue::with_description(
                 "__Host-astra_session",
@@ -76,7 +101,7 @@ fn frame() -> OpenApi {
         )
         .schema(ErrorBody::name(), ErrorBody::schema())
         .schema(ProblemBody::name(), ProblemBody::schema());
-    for failure in &FAILURES {
+    for failure in FAILURES.iter().chain(&ingest::FAILURES) {
         components = components.response(failure.name, failure.response());
     }
     let mut components = components.build();
@@ -272,7 +297,8 @@ impl Failure {
             .content("application/problem+json", content(ProblemBody::name(), problem))
             .build();
         refer_to_headers(&mut response, &["X-Request-Id"]);
-        if !matches!(self.status, "401" | "405" | "413" | "414" | "415") {
+        let in_api = FAILURES.iter().any(|failure| failure.name == self.name);
+        if in_api && !matches!(self.status, "401" | "405" | "413" | "414" | "415") {
             refer_to_headers(&mut response, &QUOTA_HEADERS);
         }
         refer_to_headers(&mut response, self.headers);
@@ -320,13 +346,6 @@ fn complete(operation: &mut Operation) {
         let sentence = format!("\n\nRequired permission: `{permission}`.");
         operation.description.get_or_insert_default().push_str(&sentence);
         operation.extensions = Some(Extensions::builder().add("x-required-permission", permission).build());
-    }
-}
-
-/// Every key is always present, those that may be `null` too.
-fn require_every_property(schema: &mut RefOr<Schema>) {
-    if let RefOr::T(Schema::Object(object)) = schema {
-        object.required = object.properties.keys().cloned().collect();
     }
 }
 

@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use astranetmon_auth::{Authenticator, KeyLookup, Operator, PasswordQueue};
-use astranetmon_domain::{Account, ApiKeyId, Clock, UserId};
+use astranetmon_auth::{AgentTokenLookup, Authenticator, KeyLookup, Operator, PasswordQueue};
+use astranetmon_domain::{Account, AccountId, AgentId, ApiKeyId, Clock, UserId};
 use astranetmon_ratelimit::{
     AddressGuard, ConcurrencyGuard, PlanLimiter, QuotaWindows, SessionGuard, SignInGuard, UsageRecorder,
 };
@@ -14,6 +14,7 @@ use ipnet::IpNet;
 
 use crate::ApiError;
 use crate::health::StorageCheck;
+use crate::ingest::{BodyRoom, SpeedtestSeats};
 use crate::session::{SessionSecrets, SignedIn};
 
 /// What an operator may set.
@@ -38,6 +39,14 @@ pub struct ApiSettings {
     pub session_burst: NonZeroU32,
     /// Attempts to sign in a minute and address, by browsers that have not signed in before.
     pub sign_ins_per_minute: NonZeroU32,
+    /// Requests an agent may have in flight in this process; more wait as those of keys do.
+    pub agent_concurrency: NonZeroUsize,
+    /// Whether agents may measure the speed of their line to this server.
+    pub speedtest_server: bool,
+    /// Agents that may do so at a time.
+    pub speedtest_concurrency: NonZeroUsize,
+    /// The most that one request of a speed test carries, in MiB.
+    pub speedtest_mebibytes: NonZeroU32,
 }
 
 impl Default for ApiSettings {
@@ -53,6 +62,10 @@ impl Default for ApiSettings {
             session_requests_per_second: number(20),
             session_burst: number(200),
             sign_ins_per_minute: number(20),
+            agent_concurrency: NonZeroUsize::new(8).unwrap_or(NonZeroUsize::MIN),
+            speedtest_server: false,
+            speedtest_concurrency: NonZeroUsize::new(2).unwrap_or(NonZeroUsize::MIN),
+            speedtest_mebibytes: number(256),
         }
     }
 }
@@ -66,6 +79,10 @@ pub struct ApiState {
     pub(crate) plan_limiter: PlanLimiter,
     pub(crate) concurrency: ConcurrencyGuard<ApiKeyId>,
     pub(crate) session_concurrency: ConcurrencyGuard<UserId>,
+    pub(crate) agent_tokens: Arc<dyn AgentTokenLookup>,
+    pub(crate) agent_concurrency: ConcurrencyGuard<(AccountId, AgentId)>,
+    pub(crate) body_room: BodyRoom,
+    pub(crate) speedtest_seats: SpeedtestSeats,
     pub(crate) address_guard: AddressGuard,
     pub(crate) session_guard: SessionGuard,
     pub(crate) sign_in_guard: SignInGuard,
@@ -92,6 +109,7 @@ impl ApiState {
         let session_key = storage.shared_secret(&Operator::new("sign sessions"), "session_key").await?;
         let keys: Arc<dyn KeyLookup> = storage.clone();
         let windows: Arc<dyn QuotaWindows> = storage.clone();
+        let agent_tokens: Arc<dyn AgentTokenLookup> = storage.clone();
         Ok(Self {
             storage,
             clock,
@@ -99,6 +117,10 @@ impl ApiState {
             plan_limiter: PlanLimiter::new(windows),
             concurrency: ConcurrencyGuard::new(settings.key_concurrency.get(), settings.key_concurrency_wait),
             session_concurrency: ConcurrencyGuard::new(settings.key_concurrency.get(), settings.key_concurrency_wait),
+            agent_tokens,
+            agent_concurrency: ConcurrencyGuard::new(settings.agent_concurrency.get(), settings.key_concurrency_wait),
+            body_room: BodyRoom::default(),
+            speedtest_seats: SpeedtestSeats::new(settings.speedtest_concurrency.get()),
             sign_in_guard: SignInGuard::new(settings.sign_ins_per_minute),
             passwords: PasswordQueue::default(),
             session_secrets: SessionSecrets::new(session_key),

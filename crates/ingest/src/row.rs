@@ -187,9 +187,9 @@ pub(crate) fn deserialize_row<'de, R: Fields, D: Deserializer<'de>>(deserializer
 /// Declares a row of the wire: every field optional, written only where it is known, read field by field.
 macro_rules! row {
     ($(#[$meta:meta])* $row:ident { $($(#[$field_meta:meta])* $name:ident: $type:ty,)* }) => {
-        $(#[$meta])*
         #[derive(Clone, Debug, Default, PartialEq, serde::Serialize)]
         #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+        $(#[$meta])*
         pub struct $row {
             $($(#[$field_meta])* #[serde(skip_serializing_if = "Option::is_none")] pub $name: Option<$type>,)*
         }

@@ -8,7 +8,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 /// Callers remembered before idle ones are swept.
 const SWEEP_AT: usize = 10_000;
 
-/// Bounds what one caller, a key or a person, has in flight in this process.
+/// Bounds what one caller, a key, a person or an agent, has in flight in this process.
 #[derive(Debug)]
 pub struct ConcurrencyGuard<K> {
     in_flight: usize,
@@ -22,7 +22,7 @@ pub struct InFlight {
     _permit: OwnedSemaphorePermit,
 }
 
-impl<K: Copy + Eq + Hash> ConcurrencyGuard<K> {
+impl<K: Eq + Hash> ConcurrencyGuard<K> {
     /// `in_flight` requests a caller at a time, more wait for at most `wait`.
     #[must_use]
     pub fn new(in_flight: usize, wait: Duration) -> Self {

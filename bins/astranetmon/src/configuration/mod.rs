@@ -54,6 +54,8 @@ pub struct Settings {
     pub log_level: String,
     /// How long requests in flight may take to finish after SIGTERM; whole seconds, rounded up.
     pub shutdown_timeout: Span,
+    /// Whether agents may measure the speed of their line to this server.
+    pub speedtest_server: bool,
     /// Bounds that do not come from plans.
     pub limits: LimitSettings,
     /// Alert rules.
@@ -92,6 +94,12 @@ pub struct LimitSettings {
     pub session_burst: NonZeroU32,
     /// Attempts to sign in a minute and address, by browsers that have not signed in before.
     pub sign_ins_per_minute: NonZeroU32,
+    /// Requests an agent may have in flight in this process.
+    pub agent_concurrency: NonZeroUsize,
+    /// Agents that may measure the speed of their line to this server at a time.
+    pub speedtest_concurrency: NonZeroUsize,
+    /// The most that one request of a speed test carries, in MiB.
+    pub speedtest_mebibytes: NonZeroU32,
 }
 
 /// Alert rules.
@@ -164,6 +172,7 @@ impl Default for Settings {
             log_format: LogFormat::Text,
             log_level: "info".to_owned(),
             shutdown_timeout: Span::from_secs(10),
+            speedtest_server: false,
             limits: LimitSettings::default(),
             alerts: AlertTuning::default(),
             smtp: MailSettings::default(),
@@ -183,6 +192,9 @@ impl Default for LimitSettings {
             session_requests_per_second: api.session_requests_per_second,
             session_burst: api.session_burst,
             sign_ins_per_minute: api.sign_ins_per_minute,
+            agent_concurrency: api.agent_concurrency,
+            speedtest_concurrency: api.speedtest_concurrency,
+            speedtest_mebibytes: api.speedtest_mebibytes,
         }
     }
 }
@@ -289,6 +301,10 @@ impl Settings {
             session_requests_per_second: self.limits.session_requests_per_second,
             session_burst: self.limits.session_burst,
             sign_ins_per_minute: self.limits.sign_ins_per_minute,
+            agent_concurrency: self.limits.agent_concurrency,
+            speedtest_server: self.speedtest_server,
+            speedtest_concurrency: self.limits.speedtest_concurrency,
+            speedtest_mebibytes: self.limits.speedtest_mebibytes,
         }
     }
 }

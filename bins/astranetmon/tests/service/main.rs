@@ -11,6 +11,7 @@ mod database_faults;
 mod exact_limits;
 mod headers;
 mod import;
+mod ingestion;
 mod isolation;
 mod people;
 mod revocation;

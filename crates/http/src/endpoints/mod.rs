@@ -16,7 +16,10 @@ mod usage;
 
 use std::sync::LazyLock;
 
+use utoipa::openapi::PathItem;
 use utoipa_actix_web::service_config::ServiceConfig;
+
+pub(crate) use record_list::NoParameters;
 
 pub use crate::openapi::openapi;
 
@@ -49,9 +52,15 @@ pub(crate) fn register(config: &mut ServiceConfig<'_>) {
 /// The methods that a path knows, as `Allow` lists them; `None` if there is no such path.
 #[must_use]
 pub fn allowed_methods(path: &str) -> Option<&'static str> {
-    static TEMPLATES: LazyLock<Vec<String>> = LazyLock::new(|| openapi().paths.paths.into_keys().collect());
-    // Every endpoint is registered with `get`; a test holds the document to it.
-    TEMPLATES.iter().any(|template| matches_template(path, template)).then_some("GET")
+    static TEMPLATES: LazyLock<Vec<(String, String)>> = LazyLock::new(|| {
+        let methods = |item: &PathItem| {
+            let known = [("GET", item.get.is_some()), ("POST", item.post.is_some())];
+            known.into_iter().filter_map(|(method, known)| known.then_some(method)).collect::<Vec<_>>().join(", ")
+        };
+        openapi().paths.paths.iter().map(|(path, item)| (path.clone(), methods(item))).collect()
+    });
+    let template = TEMPLATES.iter().find(|(template, _)| matches_template(path, template));
+    template.map(|(_, methods)| methods.as_str())
 }
 
 fn matches_template(path: &str, template: &str) -> bool {
@@ -73,3 +82,5 @@ pub fn needs_credential(path: &str) -> bool {
 
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+pub(crate) use tests::schema_check;

@@ -3,7 +3,7 @@ use actix_web::HttpResponse;
 use actix_web::body::{BodySize, MessageBody};
 use actix_web::dev::ServiceRequest;
 use actix_web::http::Method;
-use astranetmon_auth::Principal;
+use astranetmon_auth::{AgentPrincipal, Principal};
 use astranetmon_domain::Timestamp;
 
 use crate::client_address::client_address;
@@ -52,13 +52,16 @@ impl AccessLog {
         let principal = request.and_then(|request| request.extensions().get::<Principal>().cloned());
         let key_id = principal.as_ref().and_then(|principal| principal.own_key()).map(|(own, _)| own.key.id.0);
         let user_id = principal.as_ref().and_then(|principal| principal.own_user()).map(|(own, _)| own.user_id.0);
+        let agent = request.and_then(|request| request.extensions().get::<AgentPrincipal>().cloned());
+        let account_id = principal.as_ref().map(Principal::account_id).or(agent.as_ref().map(|agent| agent.account_id));
         tracing::info!(
             method = self.method,
             route = self.route,
             status = status.as_u16(),
             duration_ms = seconds * 1e3,
             bytes,
-            account_id = principal.as_ref().map(|principal| principal.account_id().0),
+            account_id = account_id.map(|id| id.0),
+            agent_id = agent.as_ref().map(|agent| agent.agent_id.as_str()),
             key_id,
             user_id,
             request_id = self.request_id.as_str(),

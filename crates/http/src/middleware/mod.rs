@@ -1,5 +1,6 @@
 //! What every request goes through, outermost first: [`edge`] (detached from the connection, request id, safety
-//! headers, contract form of errors, access log), then, under `/api`, [`authenticate`] (credential, limits, form).
+//! headers, contract form of errors, access log), then, under `/api`, [`authenticate`] (credential, limits, form);
+//! `/ingest` has a door of its own.
 
 mod access_log;
 mod authenticate;
@@ -15,6 +16,8 @@ mod safety_headers;
 
 pub(crate) use authenticate::authenticate;
 pub(crate) use contract_form::error_in_contract_form;
+pub(crate) use credential::Credential;
+pub(crate) use detached::caught;
 pub(crate) use edge::{edge, edge_with};
 pub(crate) use held_place::held;
 pub use request_id::RequestId;

@@ -10,12 +10,9 @@ const MAX_BODY: u64 = 64 * 1_024;
 
 /// Refuses what no endpoint takes; `accepted` says what the paths here do take.
 pub(crate) fn check(request: &ServiceRequest, accepted: &'static str) -> Result<(), ApiError> {
-    let target = request.uri().path_and_query().map_or(0, |target| target.as_str().len());
-    if target > MAX_TARGET {
-        return Err(ApiError::UriTooLong);
-    }
+    check_target(request)?;
     let headers = request.headers();
-    // Bodies are never decompressed: nothing bounds what comes out.
+    // Bodies are not decompressed here: nothing bounds what comes out.
     if headers.get_all(header::CONTENT_ENCODING).any(|coding| !coding.as_bytes().eq_ignore_ascii_case(b"identity")) {
         return Err(ApiError::UnsupportedMediaType(accepted));
     }
@@ -24,4 +21,10 @@ pub(crate) fn check(request: &ServiceRequest, accepted: &'static str) -> Result<
         return Err(ApiError::PayloadTooLarge(accepted));
     }
     Ok(())
+}
+
+/// Refuses a target that is too long.
+pub(crate) fn check_target(request: &ServiceRequest) -> Result<(), ApiError> {
+    let target = request.uri().path_and_query().map_or(0, |target| target.as_str().len());
+    if target > MAX_TARGET { Err(ApiError::UriTooLong) } else { Ok(()) }
 }

@@ -6,6 +6,7 @@ use crate::batch::Refusal;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TimeBounds {
     now: Timestamp,
+    oldest: Timestamp,
     kept_days: u32,
 }
 
@@ -13,16 +14,22 @@ impl TimeBounds {
     /// How far ahead of the server's clock a row may be, in seconds.
     pub const MOST_AHEAD_SECONDS: i64 = 600;
 
+    /// From `oldest` on, at the time `now` of the server's clock, for an account that keeps such rows for `kept_days`.
+    #[must_use]
+    pub const fn new(now: Timestamp, oldest: Timestamp, kept_days: u32) -> Self {
+        Self { now, oldest, kept_days }
+    }
+
     /// For an account that keeps such rows for `kept_days`, at the time `now` of the server's clock.
     #[must_use]
     pub const fn keeping_days(now: Timestamp, kept_days: u32) -> Self {
-        Self { now, kept_days }
+        Self::new(now, now.plus_seconds(-86_400 * kept_days as i64), kept_days)
     }
 
     /// The first time that is taken.
     #[must_use]
-    pub fn oldest(&self) -> Timestamp {
-        self.now.plus_seconds(-86_400 * i64::from(self.kept_days))
+    pub const fn oldest(&self) -> Timestamp {
+        self.oldest
     }
 
     /// The last time that is taken.
@@ -32,8 +39,8 @@ impl TimeBounds {
     }
 
     pub(super) fn check(&self, timestamp: Timestamp) -> Result<Timestamp, Refusal> {
-        if timestamp < self.oldest() {
-            let (days, oldest) = (self.kept_days, self.oldest());
+        if timestamp < self.oldest {
+            let (days, oldest) = (self.kept_days, self.oldest);
             let s = if days == 1 { "" } else { "s" };
             return Err(Refusal::of(
                 "timestamp",

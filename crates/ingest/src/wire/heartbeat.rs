@@ -27,6 +27,7 @@ row! {
 
 row! {
     /// What an agent says of its host. Text is cleaned of control characters and cut to 200 of them, the name to 253.
+    #[cfg_attr(feature = "openapi", schema(as = AgentFacts))]
     Facts {
         /// The host's name.
         #[cfg_attr(feature = "openapi", schema(value_type = String, required = true, example = "web-1"))]
@@ -58,6 +59,7 @@ row! {
 
 row! {
     /// What waits on the agent's disk to be sent.
+    #[cfg_attr(feature = "openapi", schema(as = AgentSpool))]
     Spool {
         /// Rows that wait.
         row_count: u64,
@@ -72,6 +74,7 @@ row! {
 
 row! {
     /// What the agent itself takes.
+    #[cfg_attr(feature = "openapi", schema(as = AgentCost))]
     Cost {
         /// Of one core.
         cpu_percent: f64,

@@ -1,6 +1,6 @@
 //! What callers of any endpoint may rely on.
 
-mod schema_check;
+pub(crate) mod schema_check;
 
 use std::collections::BTreeSet;
 use std::sync::atomic::Ordering;
@@ -72,7 +72,9 @@ async fn every_operation_is_served_and_answers_by_its_schema() {
     let api = TestApi::new().await;
     api.fill(1, 3).await;
     let document = serde_json::to_value(openapi()).expect("JSON");
-    let documented: BTreeSet<_> = document["paths"].as_object().expect("paths").keys().map(String::as_str).collect();
+    let paths = document["paths"].as_object().expect("paths").keys().map(String::as_str);
+    // Ingestion has tests of its own.
+    let documented: BTreeSet<_> = paths.filter(|path| path.starts_with(PREFIX)).collect();
     assert_eq!(documented, good_requests().iter().map(|(template, _)| *template).collect());
     for (template, request) in good_requests() {
         let answer = api.get(&request, Some(&everything())).await;

@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 /// Checks a value against a schema.
-pub(super) fn check(value: &Value, schema: &Value, document: &Value) -> Result<(), String> {
+pub(crate) fn check(value: &Value, schema: &Value, document: &Value) -> Result<(), String> {
     if let Some(reference) = schema["$ref"].as_str() {
         let target = document.pointer(reference.trim_start_matches('#')).ok_or("a dangling reference")?;
         return check(value, target, document);

@@ -1,0 +1,7 @@
+//! What agents may rely on.
+
+mod bad_requests;
+mod doors;
+mod service;
+mod speedtests;
+mod taking;
