@@ -106,7 +106,9 @@
     const uses = answer.max_uses === 1 ? "one machine" : `${answer.max_uses} machines`;
     byId("enrol-whom").textContent = answer.agent_id ? `${answer.agent_id} again` : uses;
     byId("enrol-token").textContent = answer.token;
-    byId("enrol-command").textContent = `sudo astranetmon-agent enroll --server ${origin} --token ${answer.token}`;
+    // The machine of an agent that is there may still have the token that ends now.
+    const replace = answer.agent_id ? " --replace" : "";
+    byId("enrol-command").textContent = `sudo astranetmon-agent enroll --server ${origin}${replace} --token ${answer.token}`;
     byId("enrol-clear").hidden = !origin.startsWith("http:");
     show("token-shown", form);
   };
@@ -192,7 +194,7 @@
     told.classList.toggle("bad", !answer.delivered);
   };
 
-  const asked = location.hash.length > 1 ? byId(decodeURIComponent(location.hash.slice(1))) : null;
+  const asked = location.hash.length > 1 ? byId(location.hash.slice(1)) : null;
   if (asked?.matches("dialog")) asked.showModal();
   else if (asked?.matches("[data-fill]")) asked.click();
   // A reload does not ask again.

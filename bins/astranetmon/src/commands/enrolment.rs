@@ -129,18 +129,20 @@ fn shown_once(
     now: Timestamp,
 ) -> String {
     let server = public_url.unwrap_or(SOME_SERVER);
-    let command = format!("astranetmon-agent enroll --server {server} --token {}", token.reveal());
+    // The machine of an agent that is there may still have the token that ends now.
+    let replace = if record.terms.agent_id().is_some() { " --replace" } else { "" };
+    let command = |token: &str| format!("astranetmon-agent enroll --server {server}{replace} --token {token}");
     eprintln!("enrolment token {} of {}: shown this once; on the machine to watch run", record.id, common.account);
     match common.format {
         OutputFormat::Text => {
-            eprintln!("  astranetmon-agent enroll --server {server} --token TOKEN");
+            eprintln!("  {}", command("TOKEN"));
             format!("{}\n", token.reveal())
         }
         OutputFormat::Json => {
             eprintln!("  what is in \"command\"");
             let mut value = in_json(record, now);
             value["token"] = Value::from(token.reveal());
-            value["command"] = Value::from(command);
+            value["command"] = Value::from(command(token.reveal()));
             format!("{value}\n")
         }
     }
