@@ -6,6 +6,8 @@
 pub mod conformance;
 mod generated_rows;
 mod postgres;
+mod sqlite;
 
 pub use generated_rows::generate_rows;
 pub use postgres::{FreshDatabase, OwnCluster, TestPostgres};
+pub use sqlite::sqlite_integrity;

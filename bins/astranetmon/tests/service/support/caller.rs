@@ -38,6 +38,12 @@ impl Answer {
         serde_json::from_str(&self.body).unwrap_or_else(|error| panic!("{error}: {}", self.body))
     }
 
+    /// Path and query of the next page, if there is one.
+    pub(crate) fn next_page(&self) -> Option<String> {
+        let (target, _) = self.header("link")?.strip_prefix('<')?.split_once(">; rel=\"next\"")?;
+        Some(target.to_owned())
+    }
+
     /// The one sentence of an error, whose form is the contract's.
     pub(crate) fn error(&self) -> String {
         let body = self.json();
@@ -102,6 +108,20 @@ impl Caller {
         let response = request.send().await.expect("an answer");
         let (status, headers) = (response.status().as_u16(), response.headers().clone());
         Answer { status, headers, body: response.text().await.expect("a body") }
+    }
+
+    /// With a JSON body and a token; `Err` if there was no complete answer.
+    pub(crate) async fn try_post(
+        &self,
+        server_url: &str,
+        path: &str,
+        token: &str,
+        body: &Value,
+    ) -> Result<Answer, reqwest::Error> {
+        let request = self.client.post(format!("{server_url}{path}")).bearer_auth(token).json(body);
+        let response = request.send().await?;
+        let (status, headers) = (response.status().as_u16(), response.headers().clone());
+        Ok(Answer { status, headers, body: response.text().await? })
     }
 
     async fn send(

@@ -10,7 +10,9 @@ use astranetmon_storage::sqlite::{SqliteSettings, SqliteStorage};
 use tempfile::TempDir;
 use tokio_postgres::NoTls;
 
-use super::{Office, setting};
+use super::{Office, SmallDisk, setting};
+
+const SCRIPT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../testing/postgres");
 
 /// The kinds of database that everything runs on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -60,14 +62,21 @@ impl Database {
         Self::in_cluster(&cluster.url).await
     }
 
+    /// In this cluster, on the small disk that it has on this folder.
+    pub(crate) async fn on_small_disk(cluster: &Cluster, folder: &Path) -> Self {
+        let location = folder.join("tablespace");
+        execute(&cluster.url, &format!("CREATE TABLESPACE small LOCATION '{}'", location.display())).await;
+        Self::made_in(&cluster.url, " TABLESPACE small").await
+    }
+
     async fn in_cluster(cluster_url: &str) -> Self {
+        Self::made_in(cluster_url, "").await
+    }
+
+    async fn made_in(cluster_url: &str, options: &str) -> Self {
         static MADE: AtomicUsize = AtomicUsize::new(0);
         let name = format!("service_{}_{}", std::process::id(), MADE.fetch_add(1, Ordering::Relaxed));
-        let (client, connection) = tokio_postgres::connect(cluster_url, NoTls).await.expect("a connection");
-        let connection = tokio::spawn(connection);
-        client.batch_execute(&format!("CREATE DATABASE {name}")).await.expect("a database");
-        drop(client);
-        connection.await.expect("not cancelled").expect("an orderly end");
+        execute(cluster_url, &format!("CREATE DATABASE {name}{options}")).await;
         let (server, parameters) = cluster_url.split_once('?').unwrap_or((cluster_url, ""));
         let (server, _) = server.rsplit_once('/').expect("a URL with a database");
         let separator = if parameters.is_empty() { "" } else { "?" };
@@ -76,6 +85,11 @@ impl Database {
 
     pub(crate) fn url(&self) -> &str {
         &self.url
+    }
+
+    /// The file of an embedded database.
+    pub(crate) fn file(&self) -> Option<&Path> {
+        self.url.strip_prefix("sqlite://").map(Path::new)
     }
 
     /// The same PostgreSQL database, in whose URL stands a password that the server does not ask for.
@@ -111,6 +125,15 @@ impl Database {
     }
 }
 
+/// Executes one statement on a connection of its own.
+async fn execute(url: &str, statement: &str) {
+    let (client, connection) = tokio_postgres::connect(url, NoTls).await.expect("a connection");
+    let connection = tokio::spawn(connection);
+    client.batch_execute(statement).await.unwrap_or_else(|error| panic!("{statement}: {error}"));
+    drop(client);
+    connection.await.expect("not cancelled").expect("an orderly end");
+}
+
 /// A throwaway PostgreSQL cluster that obeys. Ended with the value, and with this process.
 #[derive(Clone)]
 pub(crate) struct Cluster {
@@ -127,16 +150,27 @@ struct Script {
 impl Cluster {
     /// Blocks for a few seconds.
     pub(crate) fn start() -> Self {
-        let script = concat!(env!("CARGO_MANIFEST_DIR"), "/../../testing/postgres");
-        let mut process =
-            Command::new(script).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("testing/postgres runs");
+        Self::run(Command::new(SCRIPT)).0
+    }
+
+    /// With a tablespace named `small` on a small disk, mounted on this folder. Blocks for a few seconds.
+    pub(crate) fn start_with_small_disk(folder: &Path) -> (Self, SmallDisk) {
+        // The server runs as another user than root, as the script says.
+        let prepare = "install -d -m 0700 -o \"$(id -un postgres 2>/dev/null || echo nobody)\" \"$0/tablespace\"";
+        let (cluster, process) = Self::run(SmallDisk::command(folder, prepare, &[SCRIPT]));
+        (cluster, SmallDisk::of(folder, process))
+    }
+
+    fn run(mut command: Command) -> (Self, u32) {
+        let mut process = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("testing/postgres runs");
+        let id = process.id();
         let orders = process.stdin.take();
         let mut answers = BufReader::new(process.stdout.take().expect("piped"));
         let mut url = String::new();
         answers.read_line(&mut url).expect("a line");
         let url = url.trim_end().to_owned();
         assert!(url.starts_with("postgres://"), "testing/postgres printed {url:?}");
-        Self { url, script: Arc::new(Mutex::new(Script { process, orders, answers })) }
+        (Self { url, script: Arc::new(Mutex::new(Script { process, orders, answers })) }, id)
     }
 
     /// `stop`, `start`, `restart`, `freeze` or `thaw`; returns when it is done.

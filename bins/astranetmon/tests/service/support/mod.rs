@@ -5,6 +5,7 @@ mod command;
 mod database;
 mod records;
 mod server;
+mod small_disk;
 
 use std::sync::LazyLock;
 
@@ -18,6 +19,7 @@ pub(crate) use command::{astranetmon, succeeds};
 pub(crate) use database::{Cluster, Database, Kind};
 pub(crate) use records::{Key, Office, PASSWORD, fleet, record_id};
 pub(crate) use server::Server;
+pub(crate) use small_disk::SmallDisk;
 
 /// What the one who runs the tests has set.
 #[expect(clippy::disallowed_methods, reason = "the harness leaves no other way to tell a test something")]

@@ -2,14 +2,15 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use astranetmon_auth::{
-    ApiKey, ManageAccount, NewApiKey, NewSession, Operator, Password, PasswordHash, PermissionSet, Scope, SessionToken,
+    AgentToken, ApiKey, EnrolmentToken, ManageAccount, NewApiKey, NewEnrolment, NewSession, Operator, Password,
+    PasswordHash, PermissionSet, Scope, SessionToken,
 };
 use astranetmon_domain::{
-    Account, AccountName, AgentFacts, AgentId, ApiKeyId, Hop, MetricSample, Plan, Speedtest, SpeedtestId,
-    SpeedtestStatus, Timestamp, Traceroute, TracerouteId, TracerouteProtocol, TracerouteStatus, User, UserEmail,
-    UserRole,
+    Account, AccountName, AgentFacts, AgentId, ApiKeyId, EnrolmentTerms, Hop, MetricSample, Plan, Speedtest,
+    SpeedtestId, SpeedtestStatus, Timestamp, Traceroute, TracerouteId, TracerouteProtocol, TracerouteStatus, User,
+    UserEmail, UserRole,
 };
-use astranetmon_storage::{NewAgent, NewUser, Storage};
+use astranetmon_storage::{EnrolRequest, Enrolled, NewAgent, NewUser, Storage};
 use uuid::Uuid;
 
 use super::{now, unforeseen};
@@ -88,6 +89,26 @@ impl Office {
             NewApiKey { hash: secret.hash(), hint: secret.hint(), name: "test".to_owned(), permissions, expires_at };
         let record = self.storage.api_key_create(&self.manage(account), &new, now()).await.expect("a key");
         Key { id: record.id, secret: secret.reveal().to_owned() }
+    }
+
+    /// Enrols an agent of this id; its token.
+    pub(crate) async fn agent_token(&self, account: &Account, id: &str) -> String {
+        let id = AgentId::parse(id).expect("an id");
+        let secret = EnrolmentToken::generate(&mut unforeseen());
+        let terms = EnrolmentTerms::new(id.as_str(), None, BTreeMap::new(), 1, now().plus_seconds(60), now());
+        let new = NewEnrolment { hash: secret.hash(), hint: secret.hint(), terms: terms.expect("terms") };
+        self.storage.enrolment_create(&self.manage(account), &new, now()).await.expect("an enrolment");
+        let token = AgentToken::generate(&mut unforeseen());
+        let request = EnrolRequest {
+            facts: AgentFacts { hostname: id.to_string(), ..AgentFacts::default() },
+            asked_id: Some(id),
+            public_ip: None,
+            token_hash: token.hash(),
+            token_hint: token.hint(),
+        };
+        let enrolled = self.storage.agent_enroll(&secret.hash(), &request, now()).await.expect("an answer");
+        assert!(matches!(enrolled, Enrolled::Agent { .. }), "{enrolled:?}");
+        token.reveal().to_owned()
     }
 
     pub(crate) async fn revoke(&self, account: &Account, key: &Key) {

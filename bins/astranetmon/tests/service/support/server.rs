@@ -7,8 +7,9 @@ use std::time::Duration;
 use serde_json::Value;
 use tokio::time::{Instant, sleep};
 
-use super::Database;
+use super::{Database, SmallDisk};
 
+const BINARY: &str = env!("CARGO_BIN_EXE_astranetmon");
 const START_WITHIN: Duration = Duration::from_secs(30);
 
 /// A `serve` process on a free port. Ended with the value.
@@ -34,11 +35,27 @@ impl Server {
 
     /// A process that may serve soon.
     pub(crate) fn spawn(database: &Database, variables: &[(&str, &str)]) -> Self {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_astranetmon"));
+        Self::run(Command::new(BINARY), database.url(), variables)
+    }
+
+    /// A server that serves a copy of an embedded database on a small disk.
+    pub(crate) fn start_on_small_disk(database: &Database) -> (Self, SmallDisk) {
+        let file = database.file().expect("an embedded database");
+        let folder = file.with_extension("disk");
+        std::fs::create_dir(&folder).expect("a folder");
+        let prepare = format!("cp '{}' \"$0/copy.sqlite3\"", file.display());
+        let url = format!("sqlite://{}", folder.join("copy.sqlite3").display());
+        let mut server = Self::run(SmallDisk::command(&folder, &prepare, &[BINARY]), &url, &[]);
+        server.wait_until_serving();
+        let disk = SmallDisk::of(&folder, server.process.id());
+        (server, disk)
+    }
+
+    fn run(mut command: Command, database_url: &str, variables: &[(&str, &str)]) -> Self {
         command
             .arg("serve")
             .env_clear()
-            .env("ASTRANETMON_DATABASE_URL", database.url())
+            .env("ASTRANETMON_DATABASE_URL", database_url)
             .env("ASTRANETMON_LISTEN", "127.0.0.1:0")
             .env("ASTRANETMON_METRICS_LISTEN", "off")
             .env("ASTRANETMON_LOG_FORMAT", "json")
