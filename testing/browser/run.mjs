@@ -15,6 +15,7 @@ const RUN_MS = 600_000;
 const SUBJECTS = [
     "receivers",
     "set_up",
+    "agents",
     "sign_in",
     "keys",
     "alerts",

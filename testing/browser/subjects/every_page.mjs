@@ -30,6 +30,8 @@ export default async function everyPage({ it, browser, servers }) {
     ]);
     await looked(it, service, await signedIn(browser, service, service.owner), [
         ["settings", "/dashboard/settings"],
+        ["settings-agents-fleet", "/dashboard/settings/agents"],
+        ["settings-agents-new-token", "/dashboard/settings/agents", { open: "New token" }],
         ["settings-alerts", "/dashboard/settings/alerts"],
         ["settings-alerts-new-key", "/dashboard/settings/alerts", { open: "New key" }],
         ["settings-alerts-new-rule", "/dashboard/settings/alerts", { open: "New rule" }],
@@ -42,6 +44,7 @@ export default async function everyPage({ it, browser, servers }) {
     ]);
     await looked(it, service, await signedIn(browser, service, service.viewer), [
         ["settings-alerts-viewer", "/dashboard/settings/alerts"],
+        ["settings-agents-viewer", "/dashboard/settings/agents"],
     ]);
     await looked(it, demo, await watchedPage(browser, demo.url), [["sign-in", "/dashboard/sign-in"]]);
     await looked(it, empty, await watchedPage(browser, empty.url), [["set-up", "/dashboard/set-up"]]);

@@ -7,7 +7,7 @@ import { nothing } from "../cases.mjs";
 import { taken, watchedPage } from "../chromium.mjs";
 import { sessionCookie } from "../visitor.mjs";
 
-const OWNER = { email: "ada@example.net", password: "an owner's first password" };
+export const OWNER = { email: "ada@example.net", password: "an owner's first password" };
 
 export default async function setUp({ it, browser, servers }) {
     const empty = await servers.empty("empty");
