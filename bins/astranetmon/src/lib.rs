@@ -12,6 +12,7 @@ mod metrics_endpoint;
 mod output;
 mod private_file;
 mod randomness;
+pub mod retention;
 pub mod server;
 mod setup_link;
 pub mod shutdown;

@@ -15,11 +15,12 @@ pub(crate) struct Span {
 }
 
 /// Spans to choose from.
-pub(crate) const SPANS: [Span; 4] = [
+pub(crate) const SPANS: [Span; 5] = [
     Span { name: "1h", seconds: 3_600 },
     Span { name: "24h", seconds: 86_400 },
     Span { name: "7d", seconds: 7 * 86_400 },
     Span { name: "30d", seconds: 30 * 86_400 },
+    Span { name: "1y", seconds: 365 * 86_400 },
 ];
 
 impl Span {
@@ -112,7 +113,7 @@ impl Range {
 
 fn malformed() -> ApiError {
     ApiError::BadRequest(
-        "A range is 1h, 24h, 7d or 30d, or at most 400 days from one moment to a later one: \
+        "A range is 1h, 24h, 7d, 30d or 1y, or at most 400 days from one moment to a later one: \
          from=2026-11-01T00:00:00Z&to=2026-11-02T00:00:00Z"
             .to_owned(),
     )

@@ -28,7 +28,7 @@ pub(crate) struct ListQuery {
 /// What a list shows.
 pub(crate) struct ListView {
     pub(crate) range: Range,
-    pub(crate) spans: [Span; 4],
+    pub(crate) spans: [Span; 5],
     /// Start and end of the range, RFC 3339.
     pub(crate) ends: [String; 2],
     pub(crate) agent: Option<AgentId>,

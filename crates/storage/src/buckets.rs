@@ -1,42 +1,41 @@
-//! Puts metric rows in time buckets, row by row as they come from the database.
+//! Puts metric rows and summaries of rows in time buckets, one by one as they come from the database.
+
+use std::collections::BTreeMap;
 
 use astranetmon_domain::{MetricField, NULL, Timestamp};
 
 use crate::measured::Packed;
-use crate::repository::{BucketQuery, BucketValue, MetricBucket};
+use crate::repository::{BucketQuery, MetricBucket};
+use crate::retention::{FieldSummary, Summary};
 
-/// The buckets of a query so far. Holds one bucket's running figures, whatever the number of rows.
+/// The buckets of a query so far. Holds no more than their running figures, whatever the number of rows.
 pub(crate) struct BucketFold<'a> {
     width: i64,
     fields: &'a [MetricField],
-    full: Vec<MetricBucket>,
+    /// Those that were left, by their start.
+    left: BTreeMap<i64, Running>,
     start: i64,
-    sample_count: u32,
-    running: Vec<Running>,
+    running: Running,
+}
+
+#[derive(Clone)]
+struct Running {
+    sample_count: u64,
+    fields: Vec<FieldSummary>,
 }
 
 impl<'a> BucketFold<'a> {
     pub(crate) fn new(query: &'a BucketQuery) -> Self {
         let fields = query.fields();
-        Self {
-            width: query.bucket_micros(),
-            fields,
-            full: Vec::new(),
-            start: 0,
-            sample_count: 0,
-            running: vec![Running::NONE; fields.len()],
-        }
+        let running = Running { sample_count: 0, fields: vec![FieldSummary::NONE; fields.len()] };
+        Self { width: query.bucket_micros(), fields, left: BTreeMap::new(), start: 0, running }
     }
 
-    /// Takes the next row; `timestamp` in microseconds, not before that of the row before.
+    /// Takes a row; `timestamp` in microseconds. In any order, but cheapest from one bucket to the next.
     pub(crate) fn push(&mut self, timestamp: i64, measured: &Packed) {
-        // Most rows lie in the bucket of the row before, which saves them a division.
-        if timestamp - self.start >= self.width || self.sample_count == 0 {
-            self.close();
-            self.start = timestamp - timestamp.rem_euclid(self.width);
-        }
-        self.sample_count += 1;
-        for (running, field) in self.running.iter_mut().zip(self.fields) {
+        self.enter(timestamp);
+        self.running.sample_count += 1;
+        for (running, field) in self.running.fields.iter_mut().zip(self.fields) {
             let value = measured.value(field.index());
             if value != NULL {
                 running.take(value);
@@ -44,50 +43,48 @@ impl<'a> BucketFold<'a> {
         }
     }
 
-    fn close(&mut self) {
-        if self.sample_count > 0 {
-            let values = self.running.iter().zip(self.fields).map(|(running, field)| running.value(*field)).collect();
-            let start = Timestamp::from_micros(self.start);
-            self.full.push(MetricBucket { start, sample_count: self.sample_count, values });
+    /// Takes a summary of rows, all of it in the bucket of its first moment.
+    pub(crate) fn push_summary(&mut self, start: i64, summary: &Summary) {
+        self.enter(start);
+        self.running.sample_count += summary.sample_count;
+        for (running, field) in self.running.fields.iter_mut().zip(self.fields) {
+            running.merge(&summary.fields[field.index()]);
         }
-        self.sample_count = 0;
-        self.running.fill(Running::NONE);
+    }
+
+    fn enter(&mut self, timestamp: i64) {
+        // Most rows lie in the bucket of the row before, which saves them a division.
+        let within = timestamp - self.start;
+        if within >= self.width || within < 0 || self.running.sample_count == 0 {
+            self.leave();
+            self.start = timestamp - timestamp.rem_euclid(self.width);
+        }
+    }
+
+    fn leave(&mut self) {
+        if self.running.sample_count == 0 {
+            return;
+        }
+        let running = &self.running;
+        self.left
+            .entry(self.start)
+            .and_modify(|left| {
+                left.sample_count += running.sample_count;
+                left.fields.iter_mut().zip(&running.fields).for_each(|(left, running)| left.merge(running));
+            })
+            .or_insert_with(|| running.clone());
+        self.running.sample_count = 0;
+        self.running.fields.fill(FieldSummary::NONE);
     }
 
     pub(crate) fn finish(mut self) -> Vec<MetricBucket> {
-        self.close();
-        self.full
-    }
-}
-
-/// The known values of one field so far, as whole numbers of its last decimal.
-#[derive(Clone, Copy)]
-struct Running {
-    count: u32,
-    sum: i128,
-    min: i64,
-    max: i64,
-}
-
-impl Running {
-    const NONE: Self = Self { count: 0, sum: 0, min: i64::MAX, max: i64::MIN };
-
-    fn take(&mut self, value: i64) {
-        self.count += 1;
-        self.sum += i128::from(value);
-        self.min = self.min.min(value);
-        self.max = self.max.max(value);
-    }
-
-    #[expect(clippy::cast_precision_loss, reason = "a mean is a float")]
-    fn value(self, field: MetricField) -> Option<BucketValue> {
-        if self.count == 0 {
-            return None;
-        }
-        let (min, max) = (field.in_unit(self.min)?, field.in_unit(self.max)?);
-        // Rounding must not carry the mean past what it is the mean of.
-        let avg = (self.sum as f64 / f64::from(self.count) / field.scale()).clamp(min, max);
-        Some(BucketValue { avg, min, max })
+        self.leave();
+        let bucket = |(start, running): (i64, Running)| MetricBucket {
+            start: Timestamp::from_micros(start),
+            sample_count: u32::try_from(running.sample_count).unwrap_or(u32::MAX),
+            values: running.fields.into_iter().zip(self.fields).map(|(known, field)| known.value(*field)).collect(),
+        };
+        self.left.into_iter().map(bucket).collect()
     }
 }
 
@@ -99,6 +96,7 @@ mod tests {
 
     use super::*;
     use crate::measured::Measured;
+    use crate::repository::BucketValue;
 
     #[test]
     fn rows_fall_into_buckets_that_are_aligned_to_the_epoch() {
@@ -130,6 +128,25 @@ mod tests {
                 (0, 2, &[None, value(-0.001, -0.001, -0.001)][..]),
             ]
         );
+    }
+
+    #[test]
+    fn rows_and_summaries_of_one_bucket_come_together_in_any_order() {
+        let field: MetricField = "load_1".parse().expect("a field");
+        let range = TimeRange { start: Some(Timestamp::MIN), end: Some(Timestamp::MIN.plus_seconds(10)) };
+        let width = NonZeroU32::new(100).expect("not zero");
+        let query = BucketQuery::new(AgentId::parse("a").expect("an id"), range, width, vec![field]).expect("few");
+        let measured = |value| Packed::of(&Measured(std::array::from_fn(|_| value)).pack());
+        let mut summary = Summary::EMPTY;
+        [100, 700].iter().for_each(|&value| summary.push(&measured(value)));
+        let mut fold = BucketFold::new(&query);
+        fold.push(150_000_000, &measured(400));
+        fold.push(10_000_000, &measured(5));
+        fold.push_summary(100_000_000, &summary);
+        let buckets = fold.finish();
+        let seen: Vec<_> = buckets.iter().map(|bucket| (bucket.start.as_micros(), bucket.sample_count)).collect();
+        assert_eq!(seen, [(0, 1), (100_000_000, 3)]);
+        assert_eq!(buckets[1].values, [Some(BucketValue { avg: 4.0, min: 1.0, max: 7.0 })]);
     }
 
     #[test]

@@ -95,17 +95,26 @@ fn up(micros: i64, period_seconds: i64) -> i64 {
     down(micros + period_seconds * MICROS - 1, period_seconds)
 }
 
-/// What new records add to the counts, keyed (agent, period, bucket), in an order that all writers share, so that two
+/// What records add to the counts as they come, or take from them as they go, keyed (agent, period, bucket), in an order that all writers share, so that two
 /// of them never wait for each other crosswise.
 #[derive(Debug, Default)]
 pub(crate) struct CountDeltas(BTreeMap<(String, i64, i64), i64>);
 
 impl CountDeltas {
     pub(crate) fn add(&mut self, agent_id: &str, timestamp_micros: i64) {
+        self.change(agent_id, timestamp_micros, 1);
+    }
+
+    /// A record that goes.
+    pub(crate) fn remove(&mut self, agent_id: &str, timestamp_micros: i64) {
+        self.change(agent_id, timestamp_micros, -1);
+    }
+
+    fn change(&mut self, agent_id: &str, timestamp_micros: i64, by: i64) {
         for period in PERIODS {
             let bucket = if period == 0 { 0 } else { down(timestamp_micros, period) };
             for agent_id in [agent_id, WHOLE_ACCOUNT] {
-                *self.0.entry((agent_id.to_owned(), period, bucket)).or_default() += 1;
+                *self.0.entry((agent_id.to_owned(), period, bucket)).or_default() += by;
             }
         }
     }

@@ -25,6 +25,7 @@ mod queries;
 mod random;
 mod reporting;
 mod repository;
+mod retention;
 mod rows;
 mod schema;
 mod shares;
@@ -38,9 +39,9 @@ pub use repository::{
     AlertBoard, AlertChange, AlertChannelRepository, AlertDestination, AlertEventChange, AlertEventPage,
     AlertEventPosition, AlertHistory, AlertInputs, AlertJob, AlertQuery, AlertRuleRepository, ApiKeyRepository,
     Appended, AuditEntry, AuditPage, AuditPosition, AuditRepository, BucketQuery, BucketValue, ChangedRoute,
-    DeliveryOutcome, DueDelivery, EnrolRequest, Enrolled, EnrolmentRepository, FirstOwner, FleetRepository, FleetRow,
-    IngestRetention, InvalidBucketQuery, Lease, LeaseRepository, Maintenance, MeasuredSpeed, MetricBucket, MetricPage,
-    MetricRepository, NewAgent, NewAlertChannel, NewUser, RecordPage, RetentionRepository, RetentionSetting,
-    RouteChange, SessionRepository, Setup, SetupRepository, SpeedtestRepository, Storage, TracerouteRepository,
-    UsageRepository, UserRepository, WatchedAgent, WatchedRule,
+    DeliveryOutcome, DueDelivery, EnrolRequest, Enrolled, EnrolmentRepository, Expired, FirstOwner, FleetRepository,
+    FleetRow, IngestRetention, InvalidBucketQuery, Lease, LeaseRepository, Maintenance, MeasuredSpeed, MetricBucket,
+    MetricPage, MetricRepository, NewAgent, NewAlertChannel, NewUser, RecordPage, RetentionCursor, RetentionJob,
+    RetentionRepository, RetentionSetting, RetentionStep, RouteChange, SessionRepository, Setup, SetupRepository,
+    SpeedtestRepository, Storage, TracerouteRepository, UsageRepository, UserRepository, WatchedAgent, WatchedRule,
 };

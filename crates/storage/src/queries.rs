@@ -10,9 +10,7 @@ macro_rules! backend_queries {
         use diesel::prelude::*;
 
         use crate::repository::AuditPosition;
-        use crate::rows::{
-            AgentRow, AuditRow, EnrolmentRow, MetricReadRow, PackedMetricRow, SpeedtestRow, TracerouteRow, UsageRow,
-        };
+        use crate::rows::{AgentRow, AuditRow, EnrolmentRow, MetricReadRow, SpeedtestRow, TracerouteRow, UsageRow};
         use crate::schema::{agent, api_key, audit, enrolment_token, key_usage, metric_sample, speedtest, traceroute};
 
         /// Enrolment tokens, newest first.
@@ -111,22 +109,6 @@ macro_rules! backend_queries {
                 }
                 query.order((metric_sample::timestamp.desc(), metric_sample::agent_id.asc())).limit(fetch)
             }
-        }
-
-        /// One agent's metrics in a span of time, both ends in microseconds, oldest first.
-        pub(crate) fn metric_span(
-            account_id: AccountId,
-            agent_id: &AgentId,
-            (start, end): (i64, i64),
-        ) -> IntoBoxed<'_, Select<metric_sample::table, AsSelect<PackedMetricRow, $backend>>, $backend> {
-            metric_sample::table
-                .select(PackedMetricRow::as_select())
-                .into_boxed()
-                .filter(metric_sample::account_id.eq(account_id.0))
-                .filter(metric_sample::agent_id.eq(agent_id.as_str()))
-                .filter(metric_sample::timestamp.ge(start))
-                .filter(metric_sample::timestamp.lt(end))
-                .order(metric_sample::timestamp.asc())
         }
 
         macro_rules! record_queries {

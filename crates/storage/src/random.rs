@@ -17,6 +17,12 @@ pub(crate) fn random_bytes<const N: usize>() -> Result<[u8; N], StorageError> {
     Ok(bytes)
 }
 
+/// The first of the UUIDv7 ids of a moment and of those behind it.
+pub(crate) fn first_id(at: Timestamp) -> Uuid {
+    let millis = u128::try_from(at.as_micros() / 1_000).unwrap_or(0);
+    Uuid::from_u128(millis << 80)
+}
+
 /// An id that no other has: a UUIDv7.
 pub(crate) fn fresh_id(now: Timestamp) -> Result<Uuid, StorageError> {
     let millis = u64::try_from(now.as_micros() / 1_000).unwrap_or(0);

@@ -10,6 +10,7 @@ use clap::Args;
 use super::DatabaseArguments;
 use crate::alerting::{self, RunningAlerts};
 use crate::configuration::{Environment, Flag, Layers, LogFormat, MetricsListen, Settings};
+use crate::retention::{RetentionSettings, RunningRetention};
 use crate::server::{self, ServerSettings};
 use crate::shutdown::StopSignals;
 use crate::storage_choice::Purpose;
@@ -143,6 +144,7 @@ async fn serve(
     };
     let running = server::start(server, DashboardState::new(state, Some(Arc::clone(&deliverer)))).await?;
     let alerts = RunningAlerts::start(&storage, &clock, settings.alerting(), deliverer)?;
+    let retention = RunningRetention::start(&storage, &clock, RetentionSettings::default())?;
     let setup_link = setup_link::offer(storage.as_ref(), settings, clock.as_ref(), running.addr).await?;
     tracing::info!(
         address = %format_args!("{scheme}://{}", running.addr),
@@ -154,7 +156,7 @@ async fn serve(
     tracing::info!("stopping: requests in flight may finish");
     signals
         .finish(async {
-            tokio::join!(running.stop(), alerts.stop());
+            tokio::join!(running.stop(), alerts.stop(), retention.stop());
             drop(setup_link);
             storage.close().await;
             if let Some(metrics) = metrics {

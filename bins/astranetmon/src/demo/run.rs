@@ -24,6 +24,7 @@ use super::owners::owners;
 use super::schedule::WEEK_SECONDS;
 use crate::alerting::{self, RunningAlerts};
 use crate::configuration::{LogFormat, Settings};
+use crate::retention::{RetentionSettings, RunningRetention};
 use crate::server::{self, ServerSettings};
 use crate::shutdown::StopSignals;
 use crate::{Failure, OutputFormat, log, storage_choice};
@@ -74,6 +75,7 @@ async fn open_storage(path: &Path) -> Result<Arc<dyn Storage>, Failure> {
 struct Demonstration {
     server: server::RunningServer,
     alerts: RunningAlerts,
+    retention: RunningRetention,
     reporters: [tokio::task::JoinHandle<()>; 2],
     stop: watch::Sender<bool>,
 }
@@ -81,7 +83,7 @@ struct Demonstration {
 impl Demonstration {
     async fn stop(self, storage: Arc<dyn Storage>) {
         self.stop.send_replace(true);
-        tokio::join!(self.server.stop(), self.alerts.stop());
+        tokio::join!(self.server.stop(), self.alerts.stop(), self.retention.stop());
         for reporter in self.reporters {
             // A reporter that panicked has said so already.
             let _ = reporter.await;
@@ -125,6 +127,7 @@ async fn serve(
     let dashboard = DashboardState::new(web::Data::new(state), Some(Arc::clone(&deliverer)));
     let server = server::start(ServerSettings::plain(options.listen), dashboard).await?;
     let alerts = RunningAlerts::start(storage, &clock, AlertSettings::default(), deliverer)?;
+    let retention = RunningRetention::start(storage, &clock, RetentionSettings::default())?;
     let (stop, stopped) = watch::channel(false);
     let reporters = [
         tokio::spawn(report_fleets(
@@ -140,7 +143,7 @@ async fn serve(
     let announcement = announcement(options.format, server.addr, &keys, &owner);
     // Whoever closed standard output does not want to know.
     let _ = std::io::stdout().write_all(announcement.as_bytes());
-    Ok(Demonstration { server, alerts, reporters, stop })
+    Ok(Demonstration { server, alerts, retention, reporters, stop })
 }
 
 fn fleets(seed: u64, accounts: &[Account; 3]) -> Result<Vec<Fleet>, Failure> {

@@ -52,7 +52,7 @@ struct AgentPage {
     warnings: Vec<String>,
     manages: bool,
     range: Range,
-    spans: [Span; 4],
+    spans: [Span; 5],
     /// What the inputs of a chosen range show at first: RFC 3339.
     ends: [String; 2],
     charts: [ChartPlace; 7],

@@ -15,10 +15,10 @@ use astranetmon_domain::{
 use astranetmon_ratelimit::{QuotaUnavailable, QuotaWindows, UsageCount, Window, WindowTake};
 use astranetmon_storage::{
     AccountRepository, AgentPage, AgentRepository, ApiKeyRepository, Appended, AuditEntry, AuditPage, AuditPosition,
-    AuditRepository, BucketQuery, BucketValue, FirstOwner, FleetRepository, FleetRow, IngestRetention, Maintenance,
-    MetricBucket, MetricPage, MetricRepository, NewAgent, NewUser, RecordPage, RetentionRepository, RetentionSetting,
-    RouteChange, SessionRepository, Setup, SetupRepository, SpeedtestRepository, StorageError, TracerouteRepository,
-    UsageRepository, UserRepository,
+    AuditRepository, BucketQuery, BucketValue, FirstOwner, FleetRepository, FleetRow, IngestRetention, Lease,
+    Maintenance, MetricBucket, MetricPage, MetricRepository, NewAgent, NewUser, RecordPage, RetentionCursor,
+    RetentionJob, RetentionRepository, RetentionSetting, RetentionStep, RouteChange, SessionRepository, Setup,
+    SetupRepository, SpeedtestRepository, StorageError, TracerouteRepository, UsageRepository, UserRepository,
 };
 use async_trait::async_trait;
 use uuid::Uuid;
@@ -575,5 +575,12 @@ impl RetentionRepository for FakeStorage {
     /// That of the smallest plan, of which nothing has been folded.
     async fn retention_for_ingest(&self, _: &Scope<Ingest>) -> Result<IngestRetention> {
         Ok(IngestRetention { retention: Retention::of_plan(Plan::Starter), folded_before: Timestamp::MIN })
+    }
+}
+
+#[async_trait]
+impl RetentionJob for FakeStorage {
+    async fn retention_step(&self, _: &Lease, _: &RetentionCursor, _: Timestamp) -> Result<RetentionStep> {
+        absent()
     }
 }

@@ -26,6 +26,22 @@ pub(super) async fn lock_account(connection: &mut AsyncPgConnection, account_id:
     last.ok_or_else(|| StorageError::Missing { what: "account" }.into())
 }
 
+/// Locks the account until the transaction ends, so that nothing of it is folded meanwhile; its last sequence, and
+/// before which moment samples may be in summaries.
+pub(super) async fn lock_account_for_metrics(
+    connection: &mut AsyncPgConnection,
+    account_id: AccountId,
+) -> Result<(i64, i64)> {
+    let found = account::table
+        .filter(account::id.eq(account_id.0))
+        .select((account::last_sequence, account::folded_before))
+        .for_no_key_update()
+        .get_result(connection)
+        .await
+        .optional()?;
+    found.ok_or_else(|| StorageError::Missing { what: "account" }.into())
+}
+
 /// Moves the sequence to `last` and marks the account's data as changed.
 pub(super) async fn advance_account(
     connection: &mut AsyncPgConnection,
@@ -47,6 +63,49 @@ pub(super) async fn touch_account(connection: &mut AsyncPgConnection, account_id
         .await?;
     if touched == 0 { Err(StorageError::Missing { what: "account" }.into()) } else { Ok(()) }
 }
+
+/// Takes records that went from the counts, and the counts that have become nothing. The account must be locked.
+pub(super) async fn lower_counts(
+    connection: &mut AsyncPgConnection,
+    account_id: AccountId,
+    kind: RecordKind,
+    deltas: &CountDeltas,
+) -> Result<()> {
+    let (mut agent_ids, mut periods, mut buckets, mut changes) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+    for (agent_id, period, bucket, change) in deltas.iter() {
+        agent_ids.push(agent_id);
+        periods.push(period);
+        buckets.push(bucket);
+        changes.push(change);
+    }
+    for statement in [LOWER_COUNTS, DELETE_NO_COUNTS] {
+        diesel::sql_query(statement)
+            .bind::<BigInt, _>(account_id.0)
+            .bind::<BigInt, _>(kind as i64)
+            .bind::<Array<Text>, _>(&agent_ids)
+            .bind::<Array<BigInt>, _>(&periods)
+            .bind::<Array<BigInt>, _>(&buckets)
+            .bind::<Array<BigInt>, _>(&changes)
+            .execute(connection)
+            .await?;
+    }
+    Ok(())
+}
+
+macro_rules! given_counts {
+    ($before:literal, $after:literal) => {
+        concat!(
+            $before,
+            " UNNEST($3::TEXT[], $4::BIGINT[], $5::BIGINT[], $6::BIGINT[]) AS given (agent_id, period, bucket, change) \
+             WHERE r.account_id = $1 AND r.kind = $2 AND r.agent_id = given.agent_id AND r.period = given.period \
+             AND r.bucket = given.bucket",
+            $after
+        )
+    };
+}
+
+const LOWER_COUNTS: &str = given_counts!("UPDATE record_count AS r SET count = r.count + given.change FROM", "");
+const DELETE_NO_COUNTS: &str = given_counts!("DELETE FROM record_count AS r USING", " AND r.count <= 0");
 
 /// Adds to the counts.
 pub(super) async fn add_counts(

@@ -28,7 +28,8 @@ const FULL: [&str; 3] = ["No space left on device", "Disk quota exceeded", "coul
 
 /// What PostgreSQL says, in its source's English, when it has no time, no room or no wish to go on. The driver keeps
 /// the SQLSTATE to itself.
-const TEMPORARY: [&str; 11] = [
+const TEMPORARY: [&str; 12] = [
+    NO_PARTITION,
     "canceling statement due to",
     "canceling authentication due to",
     "terminating connection",
@@ -41,6 +42,8 @@ const TEMPORARY: [&str; 11] = [
     "could not write",
     "out of shared memory",
 ];
+
+const NO_PARTITION: &str = "no partition of relation";
 
 impl Failure {
     /// Whether the database is away or overloaded.
@@ -66,6 +69,11 @@ impl Failure {
             Self::Database(Error::DatabaseError(_, said)) => FULL.iter().any(|text| said.message().contains(text)),
             Self::Database(_) | Self::Decided(_) => false,
         }
+    }
+
+    /// Whether there is no partition for a row, though this process has seen one.
+    pub(super) fn lacks_partition(&self) -> bool {
+        matches!(self, Self::Database(Error::DatabaseError(_, said)) if said.message().starts_with(NO_PARTITION))
     }
 
     /// Whether the database refused a duplicate.

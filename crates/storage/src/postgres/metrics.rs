@@ -9,7 +9,8 @@ use async_trait::async_trait;
 use diesel_async::{AsyncConnection, AsyncPgConnection, RunQueryDsl};
 use futures_util::TryStreamExt;
 
-use super::append::{add_counts, advance_account, lock_account};
+use super::append::{add_counts, advance_account, lock_account_for_metrics};
+use super::bucket_rows::{BucketRow, BucketRows};
 use super::failure::Failure;
 use super::metric_write::{InsertMetrics, StoredMetrics, UpdateMetrics};
 use super::reporting::admit;
@@ -19,7 +20,8 @@ use crate::buckets::BucketFold;
 use crate::counts::{CountDeltas, RecordKind};
 use crate::measured::Measured;
 use crate::reporting::Reporting;
-use crate::rows::{MetricReadRow, PackedMetricRow};
+use crate::retention::Summary;
+use crate::rows::MetricReadRow;
 use crate::{Appended, BucketQuery, MetricBucket, MetricPage, MetricRepository};
 
 #[async_trait]
@@ -60,11 +62,15 @@ impl MetricRepository for PostgresStorage {
         }
         let account_id = scope.account_id();
         self.read_share(account_id, "putting metrics in buckets", async |connection| {
-            let rows = queries::metric_span(account_id, query.agent_id(), query.micros());
-            let mut rows = std::pin::pin!(rows.load_stream::<PackedMetricRow>(connection).await?);
+            let rows = BucketRows::new(account_id, query);
+            let mut rows = std::pin::pin!(rows.load_stream::<BucketRow>(connection).await?);
             let mut fold = BucketFold::new(query);
-            while let Some(row) = rows.try_next().await? {
-                fold.push(row.timestamp, &row.measured);
+            while let Some((at, measured, sample_count, summary)) = rows.try_next().await? {
+                match (measured, sample_count, summary) {
+                    (Some(measured), ..) => fold.push(at, &measured),
+                    (None, Some(count), Some(summary)) => fold.push_summary(at, &Summary::unpack(count, &summary)?),
+                    (None, ..) => {}
+                }
             }
             Ok(fold.finish())
         })
@@ -102,9 +108,11 @@ async fn append(
     batch: &Batch,
 ) -> std::result::Result<Appended, Failure> {
     let account_id = reporting.account_id;
-    let last = lock_account(connection, account_id).await?;
+    let (last, folded_before) = lock_account_for_metrics(connection, account_id).await?;
     admit(connection, reporting).await?;
-    let numbered = || batch.samples.iter().zip(last + 1..);
+    // Whether a sample of that time is counted in a summary already nobody can see.
+    let is_folded = |sample: &MetricSample| sample.timestamp.as_micros() < folded_before;
+    let numbered = || batch.samples.iter().filter(|(_, sample)| !is_folded(sample)).zip(last + 1..);
     let insert =
         InsertMetrics::of(account_id, reporting.now, numbered().map(|((_, sample), sequence)| (sample, sequence)));
     let inserted: Vec<(String, i64)> = insert.get_results(connection).await?;
@@ -119,6 +127,8 @@ async fn append(
         let unchanged = fill(connection, account_id, &there).await?;
         appended.filled += (there.len() - unchanged.len()) as u64;
         appended.known_rows.extend(unchanged);
+        let folded = batch.samples.iter().filter(|(_, sample)| is_folded(sample));
+        appended.known_rows.extend(folded.map(|(place, _)| *place));
         appended.known_rows.sort_unstable();
     }
     appended.known = appended.known_rows.len() as u64;

@@ -9,6 +9,7 @@ mod agents;
 mod alerts;
 mod api_keys;
 mod append;
+mod bucket_rows;
 pub(crate) mod copying;
 mod enrolment;
 mod failure;
@@ -154,6 +155,13 @@ impl PostgresStorage {
         context: &'static str,
         work: impl AsyncFnOnce(&mut AsyncPgConnection) -> std::result::Result<T, Failure>,
     ) -> Result<T> {
+        let work = async |connection: &mut AsyncPgConnection| {
+            let outcome = work(connection).await;
+            if outcome.as_ref().is_err_and(Failure::lacks_partition) {
+                self.lanes.partitions.forget();
+            }
+            outcome
+        };
         self.lanes.writes.call(context, self.lanes.append_deadline, work).await
     }
 

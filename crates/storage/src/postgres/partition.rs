@@ -77,6 +77,21 @@ pub(super) fn partition_statements(table: &str, partition: &str, (start, end): (
     )
 }
 
+/// The end of the month of the partition `name` of `table`, in microseconds; `None` if it is not of a month.
+pub(super) fn end_of(table: &str, name: &str) -> Result<Option<i64>> {
+    let month = name.strip_prefix(table).and_then(|rest| rest.strip_prefix("_y")).and_then(|rest| {
+        let (year, month) = rest.split_once('m')?;
+        Some(Month { year: year.parse().ok()?, month: month.parse().ok()? })
+    });
+    month.map(|month| month.next().start()).transpose()
+}
+
+/// Keeps everybody else from making and dropping partitions until the transaction ends.
+pub(super) async fn lock(connection: &mut AsyncPgConnection) -> std::result::Result<(), Failure> {
+    diesel::sql_query("SELECT pg_advisory_xact_lock($1)").bind::<BigInt, _>(LOCK).execute(connection).await?;
+    Ok(())
+}
+
 /// The partitions that this process has seen.
 #[derive(Default)]
 pub(super) struct Partitions(Mutex<HashSet<(&'static str, Month)>>);
@@ -91,6 +106,11 @@ impl Partitions {
 
     fn saw(&self, table: &'static str, month: Month) {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).insert((table, month));
+    }
+
+    /// Another process has dropped one.
+    pub(super) fn forget(&self) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clear();
     }
 }
 
@@ -117,7 +137,7 @@ async fn make_partition(
     bounds: (i64, i64),
 ) -> std::result::Result<(), Failure> {
     let partition = partition_name(table, month);
-    diesel::sql_query("SELECT pg_advisory_xact_lock($1)").bind::<BigInt, _>(LOCK).execute(connection).await?;
+    lock(connection).await?;
     let there: bool =
         diesel::select(diesel::dsl::sql::<Bool>("to_regclass(").bind::<Text, _>(&partition).sql(") IS NOT NULL"))
             .get_result(connection)

@@ -10,6 +10,7 @@ use uuid::Uuid;
 
 use super::alerts::queries as alert_queries;
 use super::alerts::samples::SAMPLES_AFTER;
+use super::bucket_rows::BucketRows;
 use super::totals::total_sql;
 use super::{PostgresSettings, PostgresStorage, queries};
 use crate::AuditPosition;
@@ -93,8 +94,7 @@ async fn every_list_query_uses_an_index_with_a_million_rows() {
         ("newest route changes".to_owned(), debug_query::<Pg, _>(&newest_route_changes::<Pg>(account)).to_string()),
         (
             "buckets".to_owned(),
-            debug_query::<Pg, _>(&queries::metric_span(account, &agent, (at.as_micros(), inside.as_micros())))
-                .to_string(),
+            debug_query::<Pg, _>(&BucketRows::of(account, &agent, (at.as_micros(), inside.as_micros()))).to_string(),
         ),
     ];
     for filter in [AgentFilter::All, AgentFilter::One(agent.clone())] {

@@ -36,7 +36,10 @@ pub use self::records::{
     AgentPage, AgentRepository, Appended, MetricPage, MetricRepository, NewAgent, RecordPage, SpeedtestRepository,
     TracerouteRepository,
 };
-pub use self::retention::{IngestRetention, RetentionRepository, RetentionSetting};
+pub(crate) use self::retention::RetentionPlace;
+pub use self::retention::{
+    Expired, IngestRetention, RetentionCursor, RetentionJob, RetentionRepository, RetentionSetting, RetentionStep,
+};
 pub use self::setup::{FirstOwner, Setup, SetupRepository};
 use crate::StorageError;
 
@@ -67,6 +70,7 @@ pub trait Storage:
     + AlertHistory
     + AlertJob
     + RetentionRepository
+    + RetentionJob
     + LeaseRepository
     + Maintenance
 {
@@ -99,6 +103,7 @@ impl<T> Storage for T where
         + AlertHistory
         + AlertJob
         + RetentionRepository
+        + RetentionJob
         + LeaseRepository
         + Maintenance
 {

@@ -138,7 +138,7 @@ pub trait MetricRepository: Send + Sync {
     async fn metric_buckets(&self, scope: &Scope<ReadMetrics>, query: &BucketQuery) -> Result<Vec<MetricBucket>>;
 
     /// Appends metrics in one transaction. Unique on (account, agent, timestamp in ms): a second sample fills what was
-    /// unknown and overwrites nothing. Durable when this returns.
+    /// unknown and overwrites nothing; one of a time of which samples have gone into summaries counts as known. Durable when this returns.
     async fn metric_append(
         &self,
         scope: &Scope<Ingest>,

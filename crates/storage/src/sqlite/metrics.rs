@@ -13,8 +13,9 @@ use crate::counts::RecordKind;
 use crate::measured::Measured;
 use crate::reporting::Reporting;
 use crate::repository::{Appended, BucketQuery, MetricBucket, MetricPage, MetricRepository};
+use crate::retention::Summary;
 use crate::rows::{MetricReadRow, MetricRow, PackedMetricRow};
-use crate::schema::metric_sample;
+use crate::schema::{account, metric_sample};
 
 #[async_trait]
 impl MetricRepository for SqliteStorage {
@@ -42,6 +43,11 @@ impl MetricRepository for SqliteStorage {
             for row in rows.load_iter::<PackedMetricRow, _>(connection)? {
                 let row = row?;
                 fold.push(row.timestamp, &row.measured);
+            }
+            let summaries = queries::summary_span(account_id, query.agent_id(), query.micros());
+            for row in summaries.load_iter::<(i64, i64, Vec<u8>), _>(connection)? {
+                let (start, sample_count, summary) = row?;
+                fold.push_summary(start, &Summary::unpack(sample_count, &summary)?);
             }
             Ok(fold.finish())
         })
@@ -92,8 +98,14 @@ fn append(
     samples: Vec<MetricSample>,
     now: Timestamp,
 ) -> Result<Appended> {
+    let folded_before: Option<i64> =
+        account::table.find(account_id.0).select(account::folded_before).first(connection).optional()?;
     records::append(connection, account_id, RecordKind::Metric, samples, |connection, sample, sequence| {
         let sample = sample.normalized();
+        if folded_before.is_some_and(|folded_before| sample.timestamp.as_micros() < folded_before) {
+            // Whether it is counted in a summary already nobody can see.
+            return Ok(Kept::Known);
+        }
         let row = MetricRow::new(account_id, &sample, now, sequence);
         let insert = diesel::insert_into(metric_sample::table).values(row).on_conflict_do_nothing();
         if insert.execute(connection)? == 1 {

@@ -105,6 +105,7 @@ fn every_list_query_uses_an_index_with_a_million_rows() {
     );
     let span = (at.as_micros(), at.plus_seconds(86_400).as_micros());
     explain("buckets".into(), debug_query::<Sqlite, _>(&queries::metric_span(account, &agent, span)).to_string());
+    explain("summaries".into(), debug_query::<Sqlite, _>(&queries::summary_span(account, &agent, span)).to_string());
     explain("audit".into(), debug_query::<Sqlite, _>(&queries::audit_page(account, None, 51)).to_string());
     let position = AuditPosition { at, id: -1 };
     explain(
@@ -161,7 +162,7 @@ fn every_list_query_uses_an_index_with_a_million_rows() {
         assert!(plan.starts_with("SEARCH ") && plan.contains("account_id=?"), "{name}: {plan}");
         assert!(!plan.contains("SCAN ") && !plan.contains("TEMP B-TREE"), "{name}: {plan}");
     }
-    assert_eq!(plans.len(), 8 + 2 * (4 * 2 * 3 + 4));
+    assert_eq!(plans.len(), 9 + 2 * (4 * 2 * 3 + 4));
     let newest: Vec<_> = plans.iter().filter(|(name, _)| name == "newest of each agent").collect();
     for ((_, plan), index) in
         newest.into_iter().zip(["PRIMARY KEY", "INDEX speedtest_by_agent", "INDEX traceroute_by_route_change"])

@@ -129,6 +129,21 @@ fn add_counts(
     Ok(())
 }
 
+/// Takes records that went from the counts, and the counts that have become nothing.
+pub(super) fn lower_counts(
+    connection: &mut SqliteConnection,
+    account_id: AccountId,
+    kind: RecordKind,
+    deltas: &CountDeltas,
+) -> Result<()> {
+    for (agent_id, period, bucket, change) in deltas.iter() {
+        let count = record_count::table.find((account_id.0, kind as i64, agent_id, period, bucket));
+        diesel::update(count).set(record_count::count.eq(record_count::count + change)).execute(connection)?;
+        diesel::delete(count.filter(record_count::count.le(0))).execute(connection)?;
+    }
+    Ok(())
+}
+
 /// The account's ingestion sequence so far; the caller counts on from it and writes it back with
 /// [`advance_sequence`].
 fn last_sequence(connection: &mut SqliteConnection, account_id: AccountId) -> Result<i64> {

@@ -1,3 +1,8 @@
-//! How long measured data is kept.
+//! How long measured data is kept, and its end.
 
+mod expire;
+mod fold;
+mod job;
+mod runs;
 mod setting;
+mod space;

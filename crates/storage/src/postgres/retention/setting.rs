@@ -58,6 +58,16 @@ impl RetentionRepository for PostgresStorage {
     }
 }
 
+/// What the account keeps, if there is such an account.
+pub(super) async fn kept_by(
+    connection: &mut AsyncPgConnection,
+    id: AccountId,
+) -> std::result::Result<Option<Retention>, Failure> {
+    let query = account::table.find(id.0).select(RetentionRow::as_select());
+    let row: Option<RetentionRow> = query.first(connection).await.optional()?;
+    Ok(row.map(|row| row.setting()).transpose()?.map(|setting| setting.effective()))
+}
+
 async fn find(connection: &mut AsyncPgConnection, id: AccountId) -> std::result::Result<RetentionRow, Failure> {
     let query = account::table.find(id.0).select(RetentionRow::as_select());
     let row = query.first(connection).await.optional()?;

@@ -1,3 +1,7 @@
-//! How long measured data is kept.
+//! How long measured data is kept, and its end.
 
+mod expire;
+mod fold;
+mod job;
 mod setting;
+mod space;

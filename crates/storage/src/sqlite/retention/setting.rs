@@ -50,6 +50,15 @@ impl RetentionRepository for SqliteStorage {
     }
 }
 
+/// What the account keeps, if there is such an account.
+pub(super) fn kept_by(connection: &mut SqliteConnection, id: AccountId) -> Result<Option<Retention>> {
+    match find(connection, id) {
+        Ok(row) => Ok(Some(row.setting()?.effective())),
+        Err(StorageError::Missing { .. }) => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
 fn find(connection: &mut SqliteConnection, id: AccountId) -> Result<RetentionRow> {
     let row = account::table.find(id.0).select(RetentionRow::as_select()).first(connection).optional()?;
     row.ok_or(StorageError::Missing { what: "account" })

@@ -20,16 +20,16 @@ fn fields(names: &[&str]) -> Vec<MetricField> {
     names.iter().map(|name| name.parse().expect(name)).collect()
 }
 
-fn range(start: Timestamp, end: Timestamp) -> TimeRange {
+pub(super) fn range(start: Timestamp, end: Timestamp) -> TimeRange {
     TimeRange { start: Some(start), end: Some(end) }
 }
 
-fn query(agent: &str, range: TimeRange, bucket_seconds: u32, names: &[&str]) -> BucketQuery {
+pub(super) fn query(agent: &str, range: TimeRange, bucket_seconds: u32, names: &[&str]) -> BucketQuery {
     let bucket_seconds = NonZeroU32::new(bucket_seconds).expect("not zero");
     BucketQuery::new(agent_id(agent), range, bucket_seconds, fields(names)).expect("few buckets")
 }
 
-async fn buckets(storage: &Arc<dyn Storage>, owner: &Account, query: &BucketQuery) -> Vec<MetricBucket> {
+pub(super) async fn buckets(storage: &Arc<dyn Storage>, owner: &Account, query: &BucketQuery) -> Vec<MetricBucket> {
     storage.metric_buckets(&scope(owner), query).await.expect("buckets")
 }
 
@@ -38,10 +38,18 @@ async fn expected(storage: &Arc<dyn Storage>, owner: &Account, query: &BucketQue
     let filter = RecordFilter { agent: AgentFilter::One(query.agent_id().clone()), range: query.range() };
     let page = MetricSample::page(storage, owner, &filter, 10_000, None).await;
     assert!(!page.more);
+    of_samples(query, page.rows.into_iter().map(|sample| (sample.timestamp, sample)))
+}
+
+/// What the buckets must be, from samples and the moments at which they lie.
+pub(super) fn of_samples(
+    query: &BucketQuery,
+    samples: impl Iterator<Item = (Timestamp, MetricSample)>,
+) -> Vec<MetricBucket> {
     let width = i64::from(query.bucket_seconds().get()) * 1_000_000;
     let mut groups: BTreeMap<i64, Vec<MetricSample>> = BTreeMap::new();
-    for sample in page.rows {
-        groups.entry(sample.timestamp.as_micros().div_euclid(width) * width).or_default().push(sample);
+    for (at, sample) in samples.filter(|(at, _)| query.range().contains(*at)) {
+        groups.entry(at.as_micros().div_euclid(width) * width).or_default().push(sample);
     }
     let value = |samples: &[MetricSample], field: &MetricField| {
         let known: Vec<f64> =
@@ -61,7 +69,7 @@ async fn expected(storage: &Arc<dyn Storage>, owner: &Account, query: &BucketQue
 }
 
 /// Equal but for the last digits of the means.
-fn assert_agree(buckets: &[MetricBucket], expected: &[MetricBucket], query: &BucketQuery) {
+pub(super) fn assert_agree(buckets: &[MetricBucket], expected: &[MetricBucket], query: &BucketQuery) {
     let shape = |buckets: &[MetricBucket]| -> Vec<_> {
         let ends = |value: &Option<BucketValue>| value.map(|value| (value.min, value.max));
         let values = |bucket: &MetricBucket| bucket.values.iter().map(ends).collect::<Vec<_>>();

@@ -1,0 +1,104 @@
+//! What goes without a summary: speed tests and traceroutes, history, what deleted agents left.
+
+use astranetmon_domain::{AccountId, Timestamp};
+use diesel::prelude::*;
+use diesel::sql_query;
+use diesel::sql_types::{BigInt, Binary, Text};
+use diesel_async::{AsyncPgConnection, RunQueryDsl};
+
+use crate::counts::{CountDeltas, RecordKind};
+use crate::postgres::append::{lock_account, lower_counts, touch_account};
+use crate::postgres::failure::Failure;
+use crate::postgres::totals::table;
+use crate::random::first_id;
+use crate::retention::{
+    AGENT_REMOVED, AGENT_TO_REMOVE, AgentIdRow, DELETE_AUDIT, DELETE_DELIVERIES, DELETE_ENROLMENTS, DELETE_EVENTS,
+    History, MOST_HISTORY, MOST_RECORDS,
+};
+
+type Result<T> = std::result::Result<T, Failure>;
+
+#[derive(QueryableByName)]
+struct GoneRecord {
+    #[diesel(sql_type = Text)]
+    agent_id: String,
+    #[diesel(sql_type = BigInt)]
+    timestamp: i64,
+}
+
+/// The oldest records of a kind before `before` go, of all agents or of one.
+pub(super) async fn delete_records(
+    connection: &mut AsyncPgConnection,
+    account: AccountId,
+    kind: RecordKind,
+    agent: Option<&str>,
+    before: i64,
+) -> Result<u64> {
+    lock_account(connection, account).await?;
+    let table = table(kind);
+    let of_agent = if agent.is_some() { "AND agent_id = $4" } else { "AND $4 = ''" };
+    let statement = format!(
+        "DELETE FROM {table} AS t USING (SELECT id, agent_id, timestamp FROM {table} WHERE account_id = $1 \
+         AND timestamp < $2 {of_agent} ORDER BY timestamp LIMIT $3) AS oldest WHERE t.account_id = $1 \
+         AND t.id = oldest.id AND t.agent_id = oldest.agent_id AND t.timestamp = oldest.timestamp \
+         AND t.timestamp < $2 RETURNING t.agent_id, t.timestamp"
+    );
+    let gone: Vec<GoneRecord> = sql_query(statement)
+        .bind::<BigInt, _>(account.0)
+        .bind::<BigInt, _>(before)
+        .bind::<BigInt, _>(MOST_RECORDS)
+        .bind::<Text, _>(agent.unwrap_or_default())
+        .load(connection)
+        .await?;
+    if !gone.is_empty() {
+        let mut deltas = CountDeltas::default();
+        gone.iter().for_each(|record| deltas.remove(&record.agent_id, record.timestamp));
+        lower_counts(connection, account, kind, &deltas).await?;
+        touch_account(connection, account).await?;
+    }
+    Ok(gone.len() as u64)
+}
+
+/// The oldest of what ended before `before` goes.
+pub(super) async fn delete_history(
+    connection: &mut AsyncPgConnection,
+    account: AccountId,
+    what: History,
+    before: Timestamp,
+) -> Result<u64> {
+    let at = before.as_micros();
+    let statement = match what {
+        History::Deliveries => DELETE_DELIVERIES,
+        History::Events => DELETE_EVENTS,
+        History::Audit | History::Enrolments => {
+            let statement = if what == History::Audit { DELETE_AUDIT } else { DELETE_ENROLMENTS };
+            let delete = sql_query(statement).bind::<BigInt, _>(account.0).bind::<BigInt, _>(at);
+            return Ok(delete.bind::<BigInt, _>(MOST_HISTORY).execute(connection).await? as u64);
+        }
+    };
+    let gone = sql_query(statement)
+        .bind::<BigInt, _>(account.0)
+        .bind::<Binary, _>(first_id(before).as_bytes().as_slice())
+        .bind::<BigInt, _>(at)
+        .bind::<BigInt, _>(MOST_HISTORY)
+        .execute(connection)
+        .await?;
+    Ok(gone as u64)
+}
+
+/// An agent whose data is to go.
+pub(super) async fn agent_to_remove(connection: &mut AsyncPgConnection, account: AccountId) -> Result<Option<String>> {
+    let row = sql_query(AGENT_TO_REMOVE).bind::<BigInt, _>(account.0).get_result::<AgentIdRow>(connection).await;
+    Ok(row.optional()?.map(|row| row.id))
+}
+
+/// Nothing of the agent is left: its id is free again.
+pub(super) async fn agent_removed(
+    connection: &mut AsyncPgConnection,
+    account: AccountId,
+    agent_id: &str,
+) -> Result<()> {
+    touch_account(connection, account).await?;
+    sql_query(AGENT_REMOVED).bind::<BigInt, _>(account.0).bind::<Text, _>(agent_id).execute(connection).await?;
+    Ok(())
+}

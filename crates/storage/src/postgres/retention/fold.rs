@@ -1,0 +1,78 @@
+//! Samples into hours, hours into days.
+
+use std::collections::BTreeMap;
+
+use astranetmon_domain::AccountId;
+use diesel::sql_query;
+use diesel::sql_types::BigInt;
+use diesel_async::{AsyncPgConnection, RunQueryDsl};
+
+use super::runs;
+use crate::counts::{CountDeltas, RecordKind};
+use crate::postgres::append::{lock_account, lower_counts, touch_account};
+use crate::postgres::failure::Failure;
+use crate::retention::{DAY, Gathered, Goes, HOUR, Run, Source};
+
+type Result<T> = std::result::Result<T, Failure>;
+
+const FOLDED: &str =
+    "UPDATE account SET data_version = data_version + 1, folded_before = GREATEST(folded_before, $2) WHERE id = $1";
+
+/// Takes the samples of the runs out of their rows and out of the counts; how many.
+pub(super) async fn take_samples(
+    connection: &mut AsyncPgConnection,
+    account: AccountId,
+    runs: &[Run],
+    goes: Goes,
+) -> Result<u64> {
+    // Nobody appends until this is done.
+    lock_account(connection, account).await?;
+    let samples = runs::take_samples(connection, account, runs).await?;
+    let mut deltas = CountDeltas::default();
+    let mut gathered = BTreeMap::<String, Gathered>::new();
+    let taken = samples.len() as u64;
+    for sample in samples {
+        deltas.remove(&sample.agent_id, sample.timestamp);
+        let of_agent = gathered.entry(sample.agent_id).or_insert_with(Gathered::into_hours);
+        of_agent.push(sample.timestamp, &sample.measured);
+    }
+    lower_counts(connection, account, RecordKind::Metric, &deltas).await?;
+    match goes {
+        Goes::Folded { before } => {
+            runs::put(connection, account, HOUR, gathered).await?;
+            let folded = sql_query(FOLDED).bind::<BigInt, _>(account.0).bind::<BigInt, _>(before);
+            folded.execute(connection).await?;
+        }
+        Goes::Away => touch_account(connection, account).await?,
+    }
+    Ok(taken)
+}
+
+/// Puts the hourly summaries of the runs into those of their days; how many.
+pub(super) async fn fold_hours(connection: &mut AsyncPgConnection, account: AccountId, runs: &[Run]) -> Result<u64> {
+    lock_account(connection, account).await?;
+    let hours = runs::take_summaries(connection, account, HOUR, runs).await?;
+    let folded = hours.len() as u64;
+    let mut gathered = BTreeMap::<String, Gathered>::new();
+    for hour in hours {
+        let summary = hour.unpack()?;
+        gathered.entry(hour.agent_id).or_insert_with(Gathered::into_days).merge(hour.bucket, &summary);
+    }
+    runs::put(connection, account, DAY, gathered).await?;
+    touch_account(connection, account).await?;
+    Ok(folded)
+}
+
+/// The summaries of the runs go; how many.
+pub(super) async fn delete_summaries(
+    connection: &mut AsyncPgConnection,
+    account: AccountId,
+    source: Source,
+    runs: &[Run],
+) -> Result<u64> {
+    lock_account(connection, account).await?;
+    let period = if source == Source::Days { DAY } else { HOUR };
+    let gone = runs::take_summaries(connection, account, period, runs).await?;
+    touch_account(connection, account).await?;
+    Ok(gone.len() as u64)
+}

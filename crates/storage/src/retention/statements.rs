@@ -1,0 +1,111 @@
+//! What both back ends are asked in the same words.
+
+use diesel::prelude::*;
+use diesel::sql_types::{BigInt, Binary, Text};
+
+use super::Source;
+
+/// The first account behind `$1`.
+pub(crate) const ACCOUNT_AFTER: &str = "SELECT id AS number FROM account WHERE id > $1 ORDER BY id LIMIT 1";
+
+/// The first hour in which the account `$1` has rows of kind `$2`.
+pub(crate) const OLDEST_COUNTED: &str = "SELECT bucket AS number FROM record_count WHERE account_id = $1 AND kind = $2 \
+     AND agent_id = '' AND period = 3600 ORDER BY bucket LIMIT 1";
+
+/// The first agent behind `$2` that may have rows or summaries in the account `$1`.
+pub(crate) const fn agent_after(source: Source) -> &'static str {
+    match source {
+        Source::Samples => {
+            "SELECT agent_id AS id FROM record_count WHERE account_id = $1 AND kind = 1 AND agent_id > $2 \
+             ORDER BY agent_id LIMIT 1"
+        }
+        Source::Hours | Source::Days => {
+            "SELECT agent_id AS id FROM metric_summary WHERE account_id = $1 AND agent_id > $2 \
+             ORDER BY agent_id LIMIT 1"
+        }
+    }
+}
+
+/// The oldest times of the agent `$2` of account `$1` before `$3`, at most `$4`.
+pub(crate) const fn oldest_times(source: Source) -> &'static str {
+    match source {
+        Source::Samples => {
+            "SELECT timestamp AS number FROM metric_sample WHERE account_id = $1 AND agent_id = $2 \
+             AND timestamp < $3 ORDER BY timestamp LIMIT $4"
+        }
+        Source::Hours => {
+            "SELECT bucket AS number FROM metric_summary WHERE account_id = $1 AND agent_id = $2 AND period = 3600 \
+             AND bucket < $3 ORDER BY bucket LIMIT $4"
+        }
+        Source::Days => {
+            "SELECT bucket AS number FROM metric_summary WHERE account_id = $1 AND agent_id = $2 AND period = 86400 \
+             AND bucket < $3 ORDER BY bucket LIMIT $4"
+        }
+    }
+}
+
+/// Summaries of the agent `$2` of account `$1`, of period `$3`, from `$4` to `$5`, both included.
+pub(crate) const SUMMARIES: &str = "SELECT bucket, sample_count, summary FROM metric_summary WHERE account_id = $1 \
+     AND agent_id = $2 AND period = $3 AND bucket >= $4 AND bucket <= $5";
+
+/// The same go.
+pub(crate) const DELETE_SUMMARIES: &str = "DELETE FROM metric_summary WHERE account_id = $1 AND agent_id = $2 \
+     AND period = $3 AND bucket >= $4 AND bucket <= $5";
+
+/// Puts one summary in the place of another, or where there is none.
+pub(crate) const PUT_SUMMARY: &str = "INSERT INTO metric_summary (account_id, agent_id, period, bucket, sample_count, \
+     summary) VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT (account_id, agent_id, period, bucket) \
+     DO UPDATE SET sample_count = excluded.sample_count, summary = excluded.summary";
+
+/// Messages about alerts of account `$1` that were settled before `$3`; `$2` is the first id of that time, at most `$4`.
+pub(crate) const DELETE_DELIVERIES: &str = "DELETE FROM alert_delivery WHERE account_id = $1 AND id IN (SELECT id \
+     FROM alert_delivery WHERE account_id = $1 AND id < $2 AND settled_at < $3 ORDER BY id LIMIT $4)";
+
+/// Events of account `$1` that ended before `$3` and that nothing speaks of; `$2` is the first id of that time, at most
+/// `$4`.
+pub(crate) const DELETE_EVENTS: &str = "DELETE FROM alert_event WHERE account_id = $1 AND id IN (SELECT id \
+     FROM alert_event AS e WHERE account_id = $1 AND id < $2 AND resolved_at < $3 \
+     AND NOT EXISTS (SELECT 1 FROM alert_delivery AS d WHERE d.account_id = e.account_id AND d.event_id = e.id) \
+     AND NOT EXISTS (SELECT 1 FROM alert_state AS s WHERE s.account_id = e.account_id AND s.rule_id = e.rule_id \
+     AND s.agent_id = e.agent_id AND s.event_id = e.id) ORDER BY id LIMIT $4)";
+
+/// Lines of the audit log of account `$1` from before `$2`, at most `$3`.
+pub(crate) const DELETE_AUDIT: &str = "DELETE FROM audit WHERE account_id = $1 AND (at, id) IN (SELECT at, id \
+     FROM audit WHERE account_id = $1 AND at < $2 ORDER BY at, id LIMIT $3)";
+
+/// Enrolment tokens of account `$1` that ended before `$2`, at most `$3`.
+pub(crate) const DELETE_ENROLMENTS: &str = "DELETE FROM enrolment_token WHERE account_id = $1 AND id IN (SELECT id \
+     FROM enrolment_token WHERE account_id = $1 AND created_at < $2 AND (expires_at < $2 OR revoked_at < $2 \
+     OR (use_count >= max_uses AND last_used_at < $2)) ORDER BY created_at LIMIT $3)";
+
+/// A deleted agent of account `$1` whose data is still there.
+pub(crate) const AGENT_TO_REMOVE: &str =
+    "SELECT agent_id AS id FROM agent_removal WHERE account_id = $1 ORDER BY agent_id LIMIT 1";
+
+/// Nothing of the agent `$2` of account `$1` is left.
+pub(crate) const AGENT_REMOVED: &str = "DELETE FROM agent_removal WHERE account_id = $1 AND agent_id = $2";
+
+/// A number.
+#[derive(QueryableByName)]
+pub(crate) struct NumberRow {
+    #[diesel(sql_type = BigInt)]
+    pub(crate) number: i64,
+}
+
+/// An agent's id.
+#[derive(QueryableByName)]
+pub(crate) struct AgentIdRow {
+    #[diesel(sql_type = Text)]
+    pub(crate) id: String,
+}
+
+/// A stored summary.
+#[derive(QueryableByName)]
+pub(crate) struct SummaryRow {
+    #[diesel(sql_type = BigInt)]
+    pub(crate) bucket: i64,
+    #[diesel(sql_type = BigInt)]
+    pub(crate) sample_count: i64,
+    #[diesel(sql_type = Binary)]
+    pub(crate) summary: Vec<u8>,
+}
