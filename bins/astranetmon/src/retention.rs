@@ -202,3 +202,87 @@ fn tell(gone: &Expired, took: Duration) {
 fn warn(error: &StorageError, what: &'static str) {
     tracing::warn!(error = error as &dyn std::error::Error, "{what}");
 }
+
+#[cfg(test)]
+mod tests {
+    use astranetmon_auth::Scope;
+    use astranetmon_domain::{AccountId, AgentId, Limit, MetricSample, PageRequest, Plan, RecordFilter, SystemClock};
+    use astranetmon_storage::postgres::{PostgresSettings, PostgresStorage};
+    use astranetmon_storage::sqlite::{SqliteSettings, SqliteStorage};
+    use astranetmon_storage::testing::TestPostgres;
+
+    use super::*;
+
+    const QUICK: RetentionSettings = RetentionSettings {
+        interval: Duration::from_millis(20),
+        pause_factor: 1,
+        lease_ttl: Duration::from_millis(400),
+    };
+
+    async fn account(storage: &Arc<dyn Storage>) -> AccountId {
+        let name = "owner".parse().expect("a name");
+        storage.account_create(&OPERATOR, &name, Plan::Starter, SystemClock.now()).await.expect("made").id
+    }
+
+    /// A sample a minute over a day that is older than the plan keeps.
+    async fn append_old(storage: &Arc<dyn Storage>, account: AccountId, agent: &str) {
+        let (agent, now) = (AgentId::parse(agent).expect("an id"), SystemClock.now());
+        let at = |minute: i64| now.plus_seconds(-40 * 86_400 + minute * 60);
+        let samples = (0..1_440).map(|minute| MetricSample::new(agent.clone(), at(minute))).collect();
+        // What has been folded is not taken again, so each account is given old samples once.
+        storage.metric_append(&Scope::system(account, "test"), samples, now).await.expect("appended");
+    }
+
+    async fn rows(storage: &Arc<dyn Storage>, account: AccountId) -> u64 {
+        let page = PageRequest { limit: Limit::LARGEST, after: None };
+        storage.metric_page(&Scope::system(account, "test"), &RecordFilter::ALL, &page).await.expect("metrics").total
+    }
+
+    async fn goes(storage: &Arc<dyn Storage>, account: AccountId) {
+        let begun_at = Instant::now();
+        while rows(storage, account).await > 0 {
+            assert!(begun_at.elapsed() < Duration::from_secs(20), "{} rows stay", rows(storage, account).await);
+            sleep(Duration::from_millis(10)).await;
+        }
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn old_samples_go_in_the_background_and_a_stop_frees_the_lease() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let settings = SqliteSettings::new(folder.path().join("d.sqlite3"));
+        SqliteStorage::migrate(&settings).expect("a schema");
+        let storage: Arc<dyn Storage> = Arc::new(SqliteStorage::open(&settings).expect("a database"));
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+        let owner = account(&storage).await;
+        append_old(&storage, owner, "a").await;
+        let job = RunningRetention::start(&storage, &clock, QUICK).expect("started");
+        goes(&storage, owner).await;
+        job.stop().await;
+        let ttl = Duration::from_secs(60);
+        let free = storage.lease_acquire(&OPERATOR, LEASE, "another", ttl, clock.now()).await.expect("asked");
+        assert!(free.is_some(), "nobody holds it");
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn another_process_goes_on_when_the_one_that_works_is_gone() {
+        let database = TestPostgres::fresh_database().await;
+        let settings = PostgresSettings::new(database.url());
+        PostgresStorage::migrate(&settings).await.expect("a schema");
+        let connect =
+            async || -> Arc<dyn Storage> { Arc::new(PostgresStorage::connect(&settings).await.expect("connected")) };
+        let (storage, of_second) = (connect().await, connect().await);
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+        let owner = account(&storage).await;
+        append_old(&storage, owner, "a").await;
+        let first = RunningRetention::start(&storage, &clock, QUICK).expect("started");
+        goes(&storage, owner).await;
+        let second = RunningRetention::start(&of_second, &clock, QUICK).expect("started");
+        // As a kill would: without a word.
+        first.job.abort();
+        let name = "later".parse().expect("a name");
+        let later = storage.account_create(&OPERATOR, &name, Plan::Starter, clock.now()).await.expect("made").id;
+        append_old(&storage, later, "a").await;
+        goes(&storage, later).await;
+        second.stop().await;
+    }
+}

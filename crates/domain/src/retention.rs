@@ -95,6 +95,19 @@ impl Retention {
     pub const fn daily_start(self, now: Timestamp) -> Timestamp {
         before(now, self.daily_days)
     }
+
+    /// Of how many seconds the summaries are in which samples of the moment `at` are kept at `now`; `None` where they are
+    /// kept as they came.
+    #[must_use]
+    pub fn summary_seconds(self, at: Timestamp, now: Timestamp) -> Option<u32> {
+        if at >= self.raw_start(now) {
+            None
+        } else if at >= self.hourly_start(now) {
+            Some(3_600)
+        } else {
+            Some(86_400)
+        }
+    }
 }
 
 const fn before(now: Timestamp, days: u32) -> Timestamp {
@@ -152,5 +165,10 @@ mod tests {
         assert_eq!(kept.raw_start(now), Timestamp::from_seconds(9 * DAY_SECONDS + 5));
         assert_eq!(kept.hourly_start(now), Timestamp::from_seconds(8 * DAY_SECONDS + 5));
         assert_eq!(kept.daily_start(now), Timestamp::from_seconds(5));
+        for (seconds, summary) in
+            [(0, None), (1, Some(3_600)), (DAY_SECONDS, Some(3_600)), (DAY_SECONDS + 1, Some(86_400))]
+        {
+            assert_eq!(kept.summary_seconds(kept.raw_start(now).plus_seconds(-seconds), now), summary, "{seconds}");
+        }
     }
 }

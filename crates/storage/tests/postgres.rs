@@ -10,6 +10,7 @@ use astranetmon_storage::testing::{FreshDatabase, OwnCluster, TestPostgres};
 use astranetmon_storage::{AccountRepository, Maintenance, MetricRepository, Storage, StorageError};
 use tokio_postgres::{Client, NoTls};
 
+mod expiry;
 mod unpacked;
 
 async fn fresh() -> (Arc<dyn Storage>, FreshDatabase) {
@@ -260,4 +261,34 @@ async fn a_server_with_tls_is_believed_as_far_as_the_url_says() {
     let settings =
         PostgresSettings::new(format!("{elsewhere}?sslmode=verify-full&sslrootcert={}", certificate("first.crt")));
     assert!(PostgresStorage::migrate(&settings).await.is_err(), "the certificate is for another name");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_partition_of_expired_samples_is_dropped_and_made_again_when_it_is_needed() {
+    let (storage, database) = fresh().await;
+    let client = client(database.url()).await;
+    let samples = 40_000;
+    let owner = expiry::full_account(&storage, 8, samples / 8).await;
+    let partitions = async || {
+        let statement = "SELECT COUNT(*) FROM pg_class WHERE relname LIKE 'metric_sample_y%' AND relkind = 'r'";
+        client.query_one(statement, &[]).await.expect("counted").get::<_, i64>(0)
+    };
+    assert!(partitions().await > 0);
+    let (gone, longest) = expiry::expire(&storage).await;
+    eprintln!("{gone:?}, longest step {longest:?}");
+    assert_eq!((gone.samples_folded, gone.days > 0), (samples.unsigned_abs(), true));
+    assert!(gone.partitions > 0, "{gone:?}");
+    assert_eq!(partitions().await, 0);
+    // Another account may keep more, and this process has seen the partition.
+    let name = "another".parse().expect("a name");
+    let another = storage.account_create(&OPERATOR, &name, Plan::Enterprise, expiry::NOW).await.expect("made");
+    let sample = MetricSample::new(AgentId::parse("a").expect("an id"), expiry::NOW.plus_seconds(-41 * 86_400));
+    let append = async || {
+        let scope = Scope::system(another.id, "test");
+        storage.metric_append(&scope, vec![sample.clone()], expiry::NOW).await
+    };
+    let refused = append().await.expect_err("the partition is gone");
+    assert!(refused.is_retryable(), "{refused:?}");
+    assert_eq!(append().await.expect("appended").inserted, 1);
+    assert_ne!(owner.id, another.id);
 }

@@ -5,9 +5,10 @@ use std::sync::Arc;
 use astranetmon_storage::Storage;
 use astranetmon_storage::sqlite::{SqliteSettings, SqliteStorage};
 use diesel::connection::SimpleConnection;
-use diesel::{Connection, SqliteConnection};
+use diesel::{Connection, RunQueryDsl, SqliteConnection};
 use tempfile::TempDir;
 
+mod expiry;
 mod unpacked;
 
 async fn fresh() -> (Arc<dyn Storage>, TempDir) {
@@ -54,4 +55,22 @@ async fn metrics_of_a_column_a_field_are_packed_by_the_migration() {
         ]
     );
     unpacked::check(Arc::new(SqliteStorage::open(&settings).expect("open"))).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_file_of_expired_samples_is_given_back_to_the_disk() {
+    let (storage, folder) = fresh().await;
+    let path = folder.path().join("astranetmon.sqlite");
+    let samples = 40_000;
+    expiry::full_account(&storage, 8, samples / 8).await;
+    let size = || std::fs::metadata(&path).expect("a file").len();
+    let (gone, longest) = expiry::expire(&storage).await;
+    eprintln!("{gone:?}, longest step {longest:?}");
+    assert_eq!((gone.samples_folded, gone.days > 0), (samples.unsigned_abs(), true));
+    assert!(gone.bytes_given_back > 8_000_000, "{gone:?}");
+    storage.close().await;
+    assert!(size() < 2_500_000, "{} bytes", size());
+    let mut connection = SqliteConnection::establish(path.to_str().expect("text")).expect("a file");
+    let check = diesel::dsl::sql::<diesel::sql_types::Text>("(SELECT * FROM pragma_integrity_check)");
+    assert_eq!(diesel::select(check).get_result::<String>(&mut connection).expect("checked"), "ok");
 }

@@ -79,7 +79,10 @@ pub(super) async fn metric_data(
     let agent = storage.agent_find(&signed_in.reads()?, &id).await?.ok_or(ApiError::NotFound)?;
     let (start, end) = range.ends(now);
     let interval = agent.facts.interval_seconds.unwrap_or(Agent::DEFAULT_INTERVAL_SECONDS);
-    let bucket_seconds = bucket_seconds(end.as_seconds() - start.as_seconds(), interval);
+    // Where samples have become hours or days, shorter buckets would be gaps but for one in many.
+    let kept = storage.retention_of(&signed_in.reads_account()?).await?.effective();
+    let coarsest = kept.summary_seconds(start, now).unwrap_or(0);
+    let bucket_seconds = bucket_seconds(end.as_seconds() - start.as_seconds(), interval.max(coarsest));
     // Whole buckets: a part of the first one would stand out.
     let length = i64::from(bucket_seconds);
     let start = start.plus_seconds(-start.as_seconds().rem_euclid(length));

@@ -28,8 +28,7 @@ const FULL: [&str; 3] = ["No space left on device", "Disk quota exceeded", "coul
 
 /// What PostgreSQL says, in its source's English, when it has no time, no room or no wish to go on. The driver keeps
 /// the SQLSTATE to itself.
-const TEMPORARY: [&str; 12] = [
-    NO_PARTITION,
+const TEMPORARY: [&str; 11] = [
     "canceling statement due to",
     "canceling authentication due to",
     "terminating connection",
@@ -43,12 +42,15 @@ const TEMPORARY: [&str; 12] = [
     "out of shared memory",
 ];
 
+/// What PostgreSQL says of a row of a month whose partition was dropped.
 const NO_PARTITION: &str = "no partition of relation";
 
 impl Failure {
     /// Whether the database is away or overloaded.
     pub(super) fn is_temporary(&self) -> bool {
         match self {
+            // The next call makes it anew.
+            _ if self.lacks_partition() => true,
             Self::Decided(error) => error.is_retryable(),
             Self::Database(Error::DatabaseError(kind, said)) => match kind {
                 DatabaseErrorKind::ClosedConnection

@@ -14,7 +14,8 @@ pub(crate) use self::gathered::Gathered;
 pub(crate) use self::limits::Limits;
 pub(crate) use self::statements::*;
 pub(crate) use self::step::{
-    Agents, Due, Goes, History, MOST_AGENTS, MOST_HISTORY, MOST_RECORDS, RetentionStore, Run, Source, SpaceBack, step,
+    Agents, Due, Goes, History, HistoryLimits, MOST_AGENTS, MOST_HISTORY, MOST_RECORDS, RetentionStore, Run, Source,
+    SpaceBack, step,
 };
 pub(crate) use self::summary::{FieldSummary, Summary};
 

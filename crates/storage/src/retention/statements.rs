@@ -57,26 +57,88 @@ pub(crate) const PUT_SUMMARY: &str = "INSERT INTO metric_summary (account_id, ag
      summary) VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT (account_id, agent_id, period, bucket) \
      DO UPDATE SET sample_count = excluded.sample_count, summary = excluded.summary";
 
-/// Messages about alerts of account `$1` that were settled before `$3`; `$2` is the first id of that time, at most `$4`.
-pub(crate) const DELETE_DELIVERIES: &str = "DELETE FROM alert_delivery WHERE account_id = $1 AND id IN (SELECT id \
-     FROM alert_delivery WHERE account_id = $1 AND id < $2 AND settled_at < $3 ORDER BY id LIMIT $4)";
+/// Messages about alerts that were settled before `$3`; `$2` is the first id of that time.
+macro_rules! old_deliveries {
+    () => {
+        "FROM alert_delivery WHERE account_id = $1 AND id < $2 AND settled_at < $3"
+    };
+}
 
-/// Events of account `$1` that ended before `$3` and that nothing speaks of; `$2` is the first id of that time, at most
-/// `$4`.
-pub(crate) const DELETE_EVENTS: &str = "DELETE FROM alert_event WHERE account_id = $1 AND id IN (SELECT id \
-     FROM alert_event AS e WHERE account_id = $1 AND id < $2 AND resolved_at < $3 \
-     AND NOT EXISTS (SELECT 1 FROM alert_delivery AS d WHERE d.account_id = e.account_id AND d.event_id = e.id) \
-     AND NOT EXISTS (SELECT 1 FROM alert_state AS s WHERE s.account_id = e.account_id AND s.rule_id = e.rule_id \
-     AND s.agent_id = e.agent_id AND s.event_id = e.id) ORDER BY id LIMIT $4)";
+/// Events that ended before `$3` and that nothing speaks of; `$2` is the first id of that time.
+macro_rules! old_events {
+    () => {
+        "FROM alert_event AS e WHERE account_id = $1 AND id < $2 AND resolved_at < $3 \
+         AND NOT EXISTS (SELECT 1 FROM alert_delivery AS d WHERE d.account_id = e.account_id AND d.event_id = e.id) \
+         AND NOT EXISTS (SELECT 1 FROM alert_state AS s WHERE s.account_id = e.account_id AND s.rule_id = e.rule_id \
+         AND s.agent_id = e.agent_id AND s.event_id = e.id)"
+    };
+}
 
-/// Lines of the audit log of account `$1` from before `$2`, at most `$3`.
-pub(crate) const DELETE_AUDIT: &str = "DELETE FROM audit WHERE account_id = $1 AND (at, id) IN (SELECT at, id \
-     FROM audit WHERE account_id = $1 AND at < $2 ORDER BY at, id LIMIT $3)";
+/// Lines of the audit log from before that.
+macro_rules! old_audit {
+    ($before:literal) => {
+        concat!("FROM audit WHERE account_id = $1 AND at < ", $before)
+    };
+}
 
-/// Enrolment tokens of account `$1` that ended before `$2`, at most `$3`.
-pub(crate) const DELETE_ENROLMENTS: &str = "DELETE FROM enrolment_token WHERE account_id = $1 AND id IN (SELECT id \
-     FROM enrolment_token WHERE account_id = $1 AND created_at < $2 AND (expires_at < $2 OR revoked_at < $2 \
-     OR (use_count >= max_uses AND last_used_at < $2)) ORDER BY created_at LIMIT $3)";
+/// Enrolment tokens that ended before that.
+macro_rules! old_enrolments {
+    ($before:literal) => {
+        concat!(
+            "FROM enrolment_token WHERE account_id = $1 AND created_at < ",
+            $before,
+            " AND (expires_at < ",
+            $before,
+            " OR revoked_at < ",
+            $before,
+            " OR (use_count >= max_uses AND last_used_at < ",
+            $before,
+            "))"
+        )
+    };
+}
+
+/// Which history of account `$1` is to go, as the number of a [`History`](super::History), or 0: `$2` and `$3` as above,
+/// `$4` for enrolment tokens.
+pub(crate) const HISTORY_DUE: &str = concat!(
+    "SELECT CAST(CASE WHEN EXISTS (SELECT 1 ",
+    old_deliveries!(),
+    ") THEN 1 WHEN EXISTS (SELECT 1 ",
+    old_events!(),
+    ") THEN 2 WHEN EXISTS (SELECT 1 ",
+    old_audit!("$3"),
+    ") THEN 3 WHEN EXISTS (SELECT 1 ",
+    old_enrolments!("$4"),
+    ") THEN 4 ELSE 0 END AS BIGINT) AS number"
+);
+
+/// Old messages about alerts of account `$1` go, at most `$4`.
+pub(crate) const DELETE_DELIVERIES: &str = concat!(
+    "DELETE FROM alert_delivery WHERE account_id = $1 AND id IN (SELECT id ",
+    old_deliveries!(),
+    " ORDER BY id LIMIT $4)"
+);
+
+/// Old events of account `$1` go, at most `$4`.
+pub(crate) const DELETE_EVENTS: &str = concat!(
+    "DELETE FROM alert_event WHERE account_id = $1 AND id IN (SELECT id ",
+    old_events!(),
+    " ORDER BY id LIMIT $4)"
+);
+
+/// Lines of the audit log of account `$1` from before `$2` go, at most `$3`.
+pub(crate) const DELETE_AUDIT: &str = concat!(
+    "DELETE FROM audit WHERE account_id = $1 AND (at, id) IN (SELECT at, id ",
+    old_audit!("$2"),
+    " ORDER BY at, id LIMIT $3)"
+);
+
+/// Enrolment tokens of account `$1` that ended before `$2` go, at most `$3`.
+pub(crate) const DELETE_ENROLMENTS: &str = concat!(
+    "DELETE FROM enrolment_token WHERE account_id = $1 AND id IN (SELECT id ",
+    old_enrolments!("$2"),
+    " ORDER BY created_at LIMIT $3)"
+);
 
 /// A deleted agent of account `$1` whose data is still there.
 pub(crate) const AGENT_TO_REMOVE: &str =

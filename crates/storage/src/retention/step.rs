@@ -50,13 +50,34 @@ pub(crate) struct Due {
     pub(crate) after: Option<String>,
 }
 
-/// What accounts have beside measured data.
+/// What accounts have beside measured data, in the order in which it goes: an event behind the messages about it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum History {
-    Deliveries,
-    Events,
-    Audit,
-    Enrolments,
+    Deliveries = 1,
+    Events = 2,
+    Audit = 3,
+    Enrolments = 4,
+}
+
+impl History {
+    /// Of its number.
+    pub(crate) fn of(number: i64) -> Option<Self> {
+        [Self::Deliveries, Self::Events, Self::Audit, Self::Enrolments].into_iter().find(|what| *what as i64 == number)
+    }
+}
+
+/// What ended before these moments goes.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct HistoryLimits {
+    pub(crate) history: Timestamp,
+    pub(crate) enrolments: Timestamp,
+}
+
+impl HistoryLimits {
+    fn at(now: Timestamp) -> Self {
+        let days_ago = |days: i64| now.plus_seconds(-days * super::DAY);
+        Self { history: days_ago(HISTORY_DAYS), enrolments: days_ago(ENROLMENT_DAYS) }
+    }
 }
 
 /// Speed tests and traceroutes that one piece takes at most.
@@ -100,8 +121,17 @@ pub(crate) trait RetentionStore: Send + Sync {
         before: i64,
     ) -> Result<u64>;
 
-    /// What ended before `before` goes, at most [`MOST_HISTORY`].
-    async fn delete_history(&self, lease: &Lease, account: AccountId, what: History, before: Timestamp) -> Result<u64>;
+    /// Of what anything is to go.
+    async fn history_due(&self, account: AccountId, limits: HistoryLimits) -> Result<Option<History>>;
+
+    /// Of that goes what is old enough, at most [`MOST_HISTORY`].
+    async fn delete_history(
+        &self,
+        lease: &Lease,
+        account: AccountId,
+        what: History,
+        limits: HistoryLimits,
+    ) -> Result<u64>;
 
     /// An agent of the account whose data is to go.
     async fn agent_to_remove(&self, account: AccountId) -> Result<Option<String>>;
@@ -222,20 +252,11 @@ async fn visit(
             Past { account }
         }
         Past { account } => {
-            for (what, days) in [
-                (History::Deliveries, HISTORY_DAYS),
-                (History::Events, HISTORY_DAYS),
-                (History::Audit, HISTORY_DAYS),
-                (History::Enrolments, ENROLMENT_DAYS),
-            ] {
-                let before = now.plus_seconds(-days * super::DAY);
-                let went = store.delete_history(lease, account, what, before).await?;
-                gone.add_history(what, went);
-                if went > 0 {
-                    return Ok(Some(Past { account }));
-                }
-            }
-            next_account(account)
+            let limits = HistoryLimits::at(now);
+            let Some(what) = store.history_due(account, limits).await? else { return Ok(Some(next_account(account))) };
+            let went = store.delete_history(lease, account, what, limits).await?;
+            gone.add_history(what, went);
+            if went > 0 { Past { account } } else { next_account(account) }
         }
         Space => {
             let back = store.give_space_back(lease, now).await?;

@@ -13,7 +13,7 @@ use crate::postgres::totals::table;
 use crate::random::first_id;
 use crate::retention::{
     AGENT_REMOVED, AGENT_TO_REMOVE, AgentIdRow, DELETE_AUDIT, DELETE_DELIVERIES, DELETE_ENROLMENTS, DELETE_EVENTS,
-    History, MOST_HISTORY, MOST_RECORDS,
+    HISTORY_DUE, History, HistoryLimits, MOST_HISTORY, MOST_RECORDS, NumberRow,
 };
 
 type Result<T> = std::result::Result<T, Failure>;
@@ -59,30 +59,48 @@ pub(super) async fn delete_records(
     Ok(gone.len() as u64)
 }
 
-/// The oldest of what ended before `before` goes.
+/// Of what anything is to go.
+pub(super) async fn history_due(
+    connection: &mut AsyncPgConnection,
+    account: AccountId,
+    limits: HistoryLimits,
+) -> Result<Option<History>> {
+    let due: NumberRow = sql_query(HISTORY_DUE)
+        .bind::<BigInt, _>(account.0)
+        .bind::<Binary, _>(first_id(limits.history).as_bytes().as_slice())
+        .bind::<BigInt, _>(limits.history.as_micros())
+        .bind::<BigInt, _>(limits.enrolments.as_micros())
+        .get_result(connection)
+        .await?;
+    Ok(History::of(due.number))
+}
+
+/// Of that goes what is old enough.
 pub(super) async fn delete_history(
     connection: &mut AsyncPgConnection,
     account: AccountId,
     what: History,
-    before: Timestamp,
+    limits: HistoryLimits,
 ) -> Result<u64> {
-    let at = before.as_micros();
-    let statement = match what {
-        History::Deliveries => DELETE_DELIVERIES,
-        History::Events => DELETE_EVENTS,
-        History::Audit | History::Enrolments => {
-            let statement = if what == History::Audit { DELETE_AUDIT } else { DELETE_ENROLMENTS };
-            let delete = sql_query(statement).bind::<BigInt, _>(account.0).bind::<BigInt, _>(at);
-            return Ok(delete.bind::<BigInt, _>(MOST_HISTORY).execute(connection).await? as u64);
-        }
+    let by_id = |statement: &'static str| {
+        sql_query(statement)
+            .bind::<BigInt, _>(account.0)
+            .bind::<Binary, _>(first_id(limits.history).as_bytes().to_vec())
+            .bind::<BigInt, _>(limits.history.as_micros())
+            .bind::<BigInt, _>(MOST_HISTORY)
     };
-    let gone = sql_query(statement)
-        .bind::<BigInt, _>(account.0)
-        .bind::<Binary, _>(first_id(before).as_bytes().as_slice())
-        .bind::<BigInt, _>(at)
-        .bind::<BigInt, _>(MOST_HISTORY)
-        .execute(connection)
-        .await?;
+    let by_time = |statement: &'static str, before: Timestamp| {
+        sql_query(statement)
+            .bind::<BigInt, _>(account.0)
+            .bind::<BigInt, _>(before.as_micros())
+            .bind::<BigInt, _>(MOST_HISTORY)
+    };
+    let gone = match what {
+        History::Deliveries => by_id(DELETE_DELIVERIES).execute(connection).await?,
+        History::Events => by_id(DELETE_EVENTS).execute(connection).await?,
+        History::Audit => by_time(DELETE_AUDIT, limits.history).execute(connection).await?,
+        History::Enrolments => by_time(DELETE_ENROLMENTS, limits.enrolments).execute(connection).await?,
+    };
     Ok(gone as u64)
 }
 

@@ -12,8 +12,8 @@ use crate::postgres::leases::check_lease;
 use crate::postgres::{PostgresStorage, Result};
 use crate::repository::{Lease, RetentionCursor, RetentionJob, RetentionStep};
 use crate::retention::{
-    ACCOUNT_AFTER, AgentIdRow, Agents, Due, Goes, History, MOST_AGENTS, NumberRow, OLDEST_COUNTED, RetentionStore, Run,
-    Source, SpaceBack, agent_after, oldest_times, step,
+    ACCOUNT_AFTER, AgentIdRow, Agents, Due, Goes, History, HistoryLimits, MOST_AGENTS, NumberRow, OLDEST_COUNTED,
+    RetentionStore, Run, Source, SpaceBack, agent_after, oldest_times, step,
 };
 
 const FINDING: &str = "finding what is older than it is kept";
@@ -129,8 +129,18 @@ impl RetentionStore for PostgresStorage {
         write_under!(self, lease, |connection| expire::delete_records(connection, account, kind, agent, before))
     }
 
-    async fn delete_history(&self, lease: &Lease, account: AccountId, what: History, before: Timestamp) -> Result<u64> {
-        write_under!(self, lease, |connection| expire::delete_history(connection, account, what, before))
+    async fn history_due(&self, account: AccountId, limits: HistoryLimits) -> Result<Option<History>> {
+        self.read(FINDING, async |connection| expire::history_due(connection, account, limits).await).await
+    }
+
+    async fn delete_history(
+        &self,
+        lease: &Lease,
+        account: AccountId,
+        what: History,
+        limits: HistoryLimits,
+    ) -> Result<u64> {
+        write_under!(self, lease, |connection| expire::delete_history(connection, account, what, limits))
     }
 
     async fn agent_to_remove(&self, account: AccountId) -> Result<Option<String>> {

@@ -10,9 +10,9 @@ use crate::counts::{CountDeltas, RecordKind};
 use crate::random::first_id;
 use crate::retention::{
     AGENT_REMOVED, AGENT_TO_REMOVE, AgentIdRow, DELETE_AUDIT, DELETE_DELIVERIES, DELETE_ENROLMENTS, DELETE_EVENTS,
-    History, MOST_HISTORY, MOST_RECORDS,
+    HISTORY_DUE, History, HistoryLimits, MOST_HISTORY, MOST_RECORDS, NumberRow,
 };
-use crate::schema::{alert_delivery, alert_event, audit, enrolment_token, speedtest, traceroute};
+use crate::schema::{speedtest, traceroute};
 use crate::sqlite::Result;
 use crate::sqlite::records::{lower_counts, raise_data_version};
 
@@ -58,65 +58,47 @@ pub(super) fn delete_records(
     Ok(gone)
 }
 
-/// Whether anything of that may have ended before `before`.
-pub(super) fn has_history(
+/// Of what anything is to go.
+pub(super) fn history_due(
     connection: &mut SqliteConnection,
     account_id: AccountId,
-    what: History,
-    before: Timestamp,
-) -> Result<bool> {
-    let (account, at, first) = (account_id.0, before.as_micros(), first_id(before));
-    let first = first.as_bytes().as_slice();
-    let found: Option<i64> = match what {
-        History::Deliveries => alert_delivery::table
-            .filter(alert_delivery::account_id.eq(account).and(alert_delivery::id.lt(first)))
-            .filter(alert_delivery::settled_at.lt(at))
-            .select(alert_delivery::account_id)
-            .first(connection)
-            .optional()?,
-        History::Events => alert_event::table
-            .filter(alert_event::account_id.eq(account).and(alert_event::id.lt(first)))
-            .filter(alert_event::resolved_at.lt(at))
-            .select(alert_event::account_id)
-            .first(connection)
-            .optional()?,
-        History::Audit => audit::table
-            .filter(audit::account_id.eq(account).and(audit::at.lt(at)))
-            .select(audit::account_id)
-            .first(connection)
-            .optional()?,
-        History::Enrolments => enrolment_token::table
-            .filter(enrolment_token::account_id.eq(account).and(enrolment_token::created_at.lt(at)))
-            .select(enrolment_token::account_id)
-            .first(connection)
-            .optional()?,
-    };
-    Ok(found.is_some())
+    limits: HistoryLimits,
+) -> Result<Option<History>> {
+    let due: NumberRow = sql_query(HISTORY_DUE)
+        .bind::<BigInt, _>(account_id.0)
+        .bind::<Binary, _>(first_id(limits.history).as_bytes().as_slice())
+        .bind::<BigInt, _>(limits.history.as_micros())
+        .bind::<BigInt, _>(limits.enrolments.as_micros())
+        .get_result(connection)?;
+    Ok(History::of(due.number))
 }
 
-/// The oldest of what ended before `before` goes.
+/// Of that goes what is old enough.
 pub(super) fn delete_history(
     connection: &mut SqliteConnection,
     account_id: AccountId,
     what: History,
-    before: Timestamp,
+    limits: HistoryLimits,
 ) -> Result<u64> {
-    let (account, at) = (account_id.0, before.as_micros());
-    let statement = match what {
-        History::Deliveries => DELETE_DELIVERIES,
-        History::Events => DELETE_EVENTS,
-        History::Audit | History::Enrolments => {
-            let statement = if what == History::Audit { DELETE_AUDIT } else { DELETE_ENROLMENTS };
-            let delete = sql_query(statement).bind::<BigInt, _>(account).bind::<BigInt, _>(at);
-            return Ok(delete.bind::<BigInt, _>(MOST_HISTORY).execute(connection)? as u64);
-        }
+    let by_id = |statement: &'static str| {
+        sql_query(statement)
+            .bind::<BigInt, _>(account_id.0)
+            .bind::<Binary, _>(first_id(limits.history).as_bytes().to_vec())
+            .bind::<BigInt, _>(limits.history.as_micros())
+            .bind::<BigInt, _>(MOST_HISTORY)
     };
-    let gone = sql_query(statement)
-        .bind::<BigInt, _>(account)
-        .bind::<Binary, _>(first_id(before).as_bytes().as_slice())
-        .bind::<BigInt, _>(at)
-        .bind::<BigInt, _>(MOST_HISTORY)
-        .execute(connection)?;
+    let by_time = |statement: &'static str, before: Timestamp| {
+        sql_query(statement)
+            .bind::<BigInt, _>(account_id.0)
+            .bind::<BigInt, _>(before.as_micros())
+            .bind::<BigInt, _>(MOST_HISTORY)
+    };
+    let gone = match what {
+        History::Deliveries => by_id(DELETE_DELIVERIES).execute(connection)?,
+        History::Events => by_id(DELETE_EVENTS).execute(connection)?,
+        History::Audit => by_time(DELETE_AUDIT, limits.history).execute(connection)?,
+        History::Enrolments => by_time(DELETE_ENROLMENTS, limits.enrolments).execute(connection)?,
+    };
     Ok(gone as u64)
 }
 

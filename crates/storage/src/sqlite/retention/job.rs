@@ -9,8 +9,8 @@ use super::{expire, fold, setting, space};
 use crate::counts::RecordKind;
 use crate::repository::{Lease, RetentionCursor, RetentionJob, RetentionStep};
 use crate::retention::{
-    ACCOUNT_AFTER, AgentIdRow, Agents, Due, Goes, History, MOST_AGENTS, NumberRow, OLDEST_COUNTED, RetentionStore, Run,
-    Source, SpaceBack, agent_after, oldest_times, step,
+    ACCOUNT_AFTER, AgentIdRow, Agents, Due, Goes, History, HistoryLimits, MOST_AGENTS, NumberRow, OLDEST_COUNTED,
+    RetentionStore, Run, Source, SpaceBack, agent_after, oldest_times, step,
 };
 use crate::sqlite::leases::check_lease;
 use crate::sqlite::{Result, SqliteStorage};
@@ -128,12 +128,18 @@ impl RetentionStore for SqliteStorage {
         .await
     }
 
-    async fn delete_history(&self, lease: &Lease, account: AccountId, what: History, before: Timestamp) -> Result<u64> {
-        // Mostly there is nothing, which need not trouble the writer.
-        if !self.read(move |connection| expire::has_history(connection, account, what, before)).await? {
-            return Ok(0);
-        }
-        self.write_under(lease, move |connection| expire::delete_history(connection, account, what, before)).await
+    async fn history_due(&self, account: AccountId, limits: HistoryLimits) -> Result<Option<History>> {
+        self.read(move |connection| expire::history_due(connection, account, limits)).await
+    }
+
+    async fn delete_history(
+        &self,
+        lease: &Lease,
+        account: AccountId,
+        what: History,
+        limits: HistoryLimits,
+    ) -> Result<u64> {
+        self.write_under(lease, move |connection| expire::delete_history(connection, account, what, limits)).await
     }
 
     async fn agent_to_remove(&self, account: AccountId) -> Result<Option<String>> {
