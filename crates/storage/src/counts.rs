@@ -101,6 +101,28 @@ fn up(micros: i64, period_seconds: i64) -> i64 {
 pub(crate) struct CountDeltas(BTreeMap<(String, i64, i64), i64>);
 
 impl CountDeltas {
+    /// Of new records: agent and time in microseconds of each. Records of one agent and hour that follow each other, as
+    /// agents send them, are counted together.
+    pub(crate) fn of<'a>(records: impl IntoIterator<Item = (&'a str, i64)>) -> Self {
+        let mut deltas = Self::default();
+        let mut run: Option<(&str, i64, i64)> = None;
+        for (agent_id, timestamp) in records {
+            let hour = down(timestamp, HOUR);
+            match &mut run {
+                Some((agent, its_hour, count)) if *agent == agent_id && *its_hour == hour => *count += 1,
+                _ => {
+                    if let Some((agent_id, hour, count)) = run.replace((agent_id, hour, 1)) {
+                        deltas.change(agent_id, hour, count);
+                    }
+                }
+            }
+        }
+        if let Some((agent_id, hour, count)) = run {
+            deltas.change(agent_id, hour, count);
+        }
+        deltas
+    }
+
     pub(crate) fn add(&mut self, agent_id: &str, timestamp_micros: i64) {
         self.change(agent_id, timestamp_micros, 1);
     }
@@ -110,6 +132,7 @@ impl CountDeltas {
         self.change(agent_id, timestamp_micros, -1);
     }
 
+    /// `by` records of the hour in which that time lies.
     fn change(&mut self, agent_id: &str, timestamp_micros: i64, by: i64) {
         for period in PERIODS {
             let bucket = if period == 0 { 0 } else { down(timestamp_micros, period) };
@@ -168,6 +191,8 @@ mod tests {
         let mut deltas = CountDeltas::default();
         deltas.add("a", 90_000 * MICROS);
         deltas.add("b", 90_001 * MICROS);
+        let at_once = CountDeltas::of([("a", 90_000 * MICROS), ("b", 90_001 * MICROS)]);
+        assert!(at_once.iter().eq(deltas.iter()));
         let day = 86_400 * MICROS;
         let hour = 90_000 * MICROS;
         assert_eq!(
@@ -184,5 +209,14 @@ mod tests {
                 ("b", DAY, day, 1),
             ]
         );
+    }
+
+    #[test]
+    fn records_counted_together_are_the_sum_of_those_counted_alone() {
+        let records: Vec<(&str, i64)> =
+            (0..500_i64).map(|n| (["a", "b"][usize::from(n % 90 > 60)], n * 301 * MICROS)).collect();
+        let mut one_by_one = CountDeltas::default();
+        records.iter().for_each(|(agent_id, at)| one_by_one.add(agent_id, *at));
+        assert!(CountDeltas::of(records).iter().eq(one_by_one.iter()));
     }
 }

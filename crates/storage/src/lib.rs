@@ -17,6 +17,7 @@ mod error;
 mod fetched;
 mod kept_retentions;
 mod measured;
+mod metric_batch;
 mod migrations;
 mod newest;
 mod ownership;

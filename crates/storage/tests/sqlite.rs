@@ -9,6 +9,7 @@ use diesel::{Connection, RunQueryDsl, SqliteConnection};
 use tempfile::TempDir;
 
 mod expiry;
+mod full_disk;
 mod unpacked;
 
 async fn fresh() -> (Arc<dyn Storage>, TempDir) {

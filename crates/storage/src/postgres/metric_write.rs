@@ -1,13 +1,14 @@
 //! Statements about many metrics at once: one array a column, so that the text and the plan stay the same however many
 //! rows come.
 
-use astranetmon_domain::{AccountId, MetricSample, Timestamp};
+use astranetmon_domain::{AccountId, Timestamp};
 use diesel::pg::Pg;
 use diesel::prelude::*;
 use diesel::query_builder::{AstPass, Query, QueryFragment, QueryId};
 use diesel::sql_types::{Array, BigInt, Binary, Text};
 
 use crate::measured::Measured;
+use crate::metric_batch::BatchSample;
 
 /// The keys of some metrics of one account.
 #[derive(Default)]
@@ -22,9 +23,9 @@ impl<'a> Keys<'a> {
         Self { account_id: account_id.0, ..Self::default() }
     }
 
-    fn push(&mut self, sample: &'a MetricSample) {
-        self.agent_ids.push(sample.agent_id.as_str());
-        self.timestamps.push(sample.timestamp.as_micros());
+    fn push(&mut self, sample: &'a BatchSample) {
+        self.agent_ids.push(sample.agent_id());
+        self.timestamps.push(sample.timestamp());
     }
 
     fn write<'b>(&'b self, out: &mut AstPass<'_, 'b, Pg>) -> QueryResult<()> {
@@ -34,20 +35,21 @@ impl<'a> Keys<'a> {
     }
 }
 
-/// What is stored under the keys of samples: the position of each that is known, from 1, and its values.
+/// What is stored under the keys of samples: the position of each that is there, from 1, its
+/// ingestion sequence and its values.
 pub(super) struct StoredMetrics<'a>(Keys<'a>);
 
 impl<'a> StoredMetrics<'a> {
-    pub(super) fn of(account_id: AccountId, samples: impl Iterator<Item = &'a MetricSample>) -> Self {
+    pub(super) fn of(account_id: AccountId, samples: &'a [BatchSample]) -> Self {
         let mut keys = Keys::new(account_id);
-        samples.for_each(|sample| keys.push(sample));
+        samples.iter().for_each(|sample| keys.push(sample));
         Self(keys)
     }
 }
 
 impl QueryFragment<Pg> for StoredMetrics<'_> {
     fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, Pg>) -> QueryResult<()> {
-        out.push_sql("SELECT given.position, m.measured FROM UNNEST(");
+        out.push_sql("SELECT given.position, m.sequence, m.measured FROM UNNEST(");
         self.0.write(&mut out)?;
         out.push_sql(
             ") WITH ORDINALITY AS given (agent_id, timestamp, position) JOIN metric_sample AS m ON m.account_id = ",
@@ -59,7 +61,7 @@ impl QueryFragment<Pg> for StoredMetrics<'_> {
 }
 
 impl Query for StoredMetrics<'_> {
-    type SqlType = (BigInt, Binary);
+    type SqlType = (BigInt, BigInt, Binary);
 }
 
 impl QueryId for StoredMetrics<'_> {
@@ -80,7 +82,7 @@ impl<'a> Rows<'a> {
         Self { keys: Keys::new(account_id), sequences: Vec::new(), measured: Vec::new() }
     }
 
-    fn push(&mut self, sample: &'a MetricSample, sequence: i64, measured: &Measured) {
+    fn push(&mut self, sample: &'a BatchSample, sequence: i64, measured: &Measured) {
         self.keys.push(sample);
         self.sequences.push(sequence);
         self.measured.push(measured.pack());
@@ -98,20 +100,16 @@ impl<'a> Rows<'a> {
     }
 }
 
-/// Inserts samples whose key is new; the agent and time of each that was.
+/// Inserts samples whose key is new, numbered from a sequence on.
 pub(super) struct InsertMetrics<'a> {
     received_at: i64,
     rows: Rows<'a>,
 }
 
 impl<'a> InsertMetrics<'a> {
-    pub(super) fn of(
-        account_id: AccountId,
-        received_at: Timestamp,
-        samples: impl Iterator<Item = (&'a MetricSample, i64)>,
-    ) -> Self {
+    pub(super) fn of(account_id: AccountId, received_at: Timestamp, samples: &'a [BatchSample], first: i64) -> Self {
         let mut rows = Rows::new(account_id);
-        samples.for_each(|(sample, sequence)| rows.push(sample, sequence, &Measured::of(sample)));
+        samples.iter().zip(first..).for_each(|(sample, sequence)| rows.push(sample, sequence, &sample.measured));
         Self { received_at: received_at.as_micros(), rows }
     }
 }
@@ -126,13 +124,9 @@ impl QueryFragment<Pg> for InsertMetrics<'_> {
         out.push_bind_param::<BigInt, _>(&self.received_at)?;
         out.push_sql(", given.* FROM ");
         self.rows.write(&mut out)?;
-        out.push_sql(" ON CONFLICT (account_id, agent_id, timestamp) DO NOTHING RETURNING agent_id, timestamp");
+        out.push_sql(" ON CONFLICT (account_id, agent_id, timestamp) DO NOTHING");
         Ok(())
     }
-}
-
-impl Query for InsertMetrics<'_> {
-    type SqlType = (Text, BigInt);
 }
 
 impl QueryId for InsertMetrics<'_> {
@@ -151,13 +145,13 @@ impl<'a> UpdateMetrics<'a> {
     }
 
     /// Those of the key of `sample`.
-    pub(super) fn push(&mut self, sample: &'a MetricSample, sequence: i64, measured: &Measured) {
+    pub(super) fn push(&mut self, sample: &'a BatchSample, sequence: i64, measured: &Measured) {
         self.0.push(sample, sequence, measured);
     }
 
-    /// Rows that will be replaced.
-    pub(super) fn len(&self) -> usize {
-        self.0.sequences.len()
+    /// Whether there is nothing to replace.
+    pub(super) fn is_empty(&self) -> bool {
+        self.0.sequences.is_empty()
     }
 }
 

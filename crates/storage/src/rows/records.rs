@@ -36,32 +36,6 @@ pub(crate) trait RecordRow: Sized {
     fn timestamp(&self) -> i64;
 }
 
-/// A whole metric row.
-#[derive(Insertable)]
-#[diesel(table_name = metric_sample)]
-pub(crate) struct MetricRow<'a> {
-    account_id: i64,
-    agent_id: &'a str,
-    timestamp: i64,
-    received_at: i64,
-    sequence: i64,
-    measured: Vec<u8>,
-}
-
-impl<'a> MetricRow<'a> {
-    /// `sample` must be normalized.
-    pub(crate) fn new(account_id: AccountId, sample: &'a MetricSample, received_at: Timestamp, sequence: i64) -> Self {
-        Self {
-            account_id: account_id.0,
-            agent_id: sample.agent_id.as_str(),
-            timestamp: sample.timestamp.as_micros(),
-            received_at: received_at.as_micros(),
-            sequence,
-            measured: Measured::of(sample).pack(),
-        }
-    }
-}
-
 /// What answers need of a metric row.
 #[derive(Queryable, Selectable)]
 #[diesel(table_name = metric_sample)]

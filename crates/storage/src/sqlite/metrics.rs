@@ -6,16 +6,15 @@ use async_trait::async_trait;
 use diesel::prelude::*;
 use diesel::sqlite::SqliteConnection;
 
-use super::records::{self, Kept, total};
-use super::{Result, SqliteStorage, queries};
+use super::records::total;
+use super::{Result, SqliteStorage, metric_write, queries};
 use crate::buckets::BucketFold;
 use crate::counts::RecordKind;
-use crate::measured::Measured;
+use crate::metric_batch::MetricBatch;
 use crate::reporting::Reporting;
 use crate::repository::{Appended, BucketQuery, MetricBucket, MetricPage, MetricRepository};
 use crate::retention::Summary;
-use crate::rows::{MetricReadRow, MetricRow, PackedMetricRow};
-use crate::schema::{account, metric_sample};
+use crate::rows::{MetricReadRow, PackedMetricRow};
 
 #[async_trait]
 impl MetricRepository for SqliteStorage {
@@ -65,7 +64,8 @@ impl MetricRepository for SqliteStorage {
         }
         let reporting = Reporting::of(scope, samples.iter().map(|sample| &sample.agent_id), now)?;
         let account_id = scope.account_id();
-        self.append(reporting, move |connection| append(connection, account_id, samples, now)).await
+        let mut batch = MetricBatch::of(samples);
+        self.append(reporting, move |connection| metric_write::append(connection, account_id, &mut batch, now)).await
     }
 }
 
@@ -90,41 +90,4 @@ fn read_page(
         total(connection, account_id, RecordKind::Metric, filter)?
     };
     Ok(MetricPage { columns, total, more })
-}
-
-fn append(
-    connection: &mut SqliteConnection,
-    account_id: AccountId,
-    samples: Vec<MetricSample>,
-    now: Timestamp,
-) -> Result<Appended> {
-    let folded_before: Option<i64> =
-        account::table.find(account_id.0).select(account::folded_before).first(connection).optional()?;
-    records::append(connection, account_id, RecordKind::Metric, samples, |connection, sample, sequence| {
-        let sample = sample.normalized();
-        if folded_before.is_some_and(|folded_before| sample.timestamp.as_micros() < folded_before) {
-            // Whether it is counted in a summary already nobody can see.
-            return Ok(Kept::Known);
-        }
-        let row = MetricRow::new(account_id, &sample, now, sequence);
-        let insert = diesel::insert_into(metric_sample::table).values(row).on_conflict_do_nothing();
-        if insert.execute(connection)? == 1 {
-            let timestamp = sample.timestamp.as_micros();
-            return Ok(Kept::Inserted { agent_id: sample.agent_id.as_str().to_owned(), timestamp });
-        }
-        Ok(if fill(connection, account_id, &sample, sequence)? { Kept::Filled } else { Kept::Known })
-    })
-}
-
-/// Fills what is unknown in the stored row of the same key; whether anything was.
-fn fill(connection: &mut SqliteConnection, account_id: AccountId, later: &MetricSample, sequence: i64) -> Result<bool> {
-    let key = metric_sample::table.find((account_id.0, later.agent_id.as_str(), later.timestamp.as_micros()));
-    let mut stored: Measured = key.select(metric_sample::measured).first(connection)?;
-    if !stored.fill_from(&Measured::of(later)) {
-        return Ok(false);
-    }
-    diesel::update(key)
-        .set((metric_sample::sequence.eq(sequence), metric_sample::measured.eq(stored.pack())))
-        .execute(connection)?;
-    Ok(true)
 }

@@ -13,6 +13,7 @@ mod enrolment;
 mod fleet;
 mod leases;
 mod maintenance;
+mod metric_write;
 mod metrics;
 #[cfg(test)]
 mod plan_tests;

@@ -17,6 +17,7 @@ use crate::AuditPosition;
 use crate::bound_sql::{Placeholder, bound_sql};
 use crate::counts::{CountedSpan, RecordKind};
 use crate::newest::{newest_metrics, newest_route_changes, newest_speedtests};
+use crate::queries::agent_health_query;
 
 #[derive(QueryableByName)]
 struct Step {
@@ -107,6 +108,8 @@ fn every_list_query_uses_an_index_with_a_million_rows() {
     explain("buckets".into(), debug_query::<Sqlite, _>(&queries::metric_span(account, &agent, span)).to_string());
     explain("summaries".into(), debug_query::<Sqlite, _>(&queries::summary_span(account, &agent, span)).to_string());
     explain("audit".into(), debug_query::<Sqlite, _>(&queries::audit_page(account, None, 51)).to_string());
+    explain("enrolment tokens".into(), debug_query::<Sqlite, _>(&queries::enrolments(account, 200)).to_string());
+    explain("how agents are".into(), debug_query::<Sqlite, _>(&agent_health_query!(account)).to_string());
     let position = AuditPosition { at, id: -1 };
     explain(
         "audit behind".into(),
@@ -162,7 +165,7 @@ fn every_list_query_uses_an_index_with_a_million_rows() {
         assert!(plan.starts_with("SEARCH ") && plan.contains("account_id=?"), "{name}: {plan}");
         assert!(!plan.contains("SCAN ") && !plan.contains("TEMP B-TREE"), "{name}: {plan}");
     }
-    assert_eq!(plans.len(), 9 + 2 * (4 * 2 * 3 + 4));
+    assert_eq!(plans.len(), 11 + 2 * (4 * 2 * 3 + 4));
     let newest: Vec<_> = plans.iter().filter(|(name, _)| name == "newest of each agent").collect();
     for ((_, plan), index) in
         newest.into_iter().zip(["PRIMARY KEY", "INDEX speedtest_by_agent", "INDEX traceroute_by_route_change"])

@@ -31,7 +31,6 @@ pub(super) fn page<Row: RecordRow, const MAX: u32>(
 /// What became of a record that was to be appended.
 pub(super) enum Kept {
     Inserted { agent_id: String, timestamp: i64 },
-    Filled,
     Known,
 }
 
@@ -53,17 +52,13 @@ pub(super) fn append<Record>(
                 deltas.add(&agent_id, timestamp);
                 sequence += 1;
             }
-            Kept::Filled => {
-                appended.filled += 1;
-                sequence += 1;
-            }
             Kept::Known => {
                 appended.known += 1;
                 appended.known_rows.push(row);
             }
         }
     }
-    if appended.inserted + appended.filled > 0 {
+    if appended.inserted > 0 {
         add_counts(connection, account_id, kind, &deltas)?;
         advance_sequence(connection, account_id, sequence)?;
     }
@@ -99,7 +94,7 @@ pub(super) fn total(
 }
 
 /// Adds new records to the counts.
-fn add_counts(
+pub(super) fn add_counts(
     connection: &mut SqliteConnection,
     account_id: AccountId,
     kind: RecordKind,
@@ -146,13 +141,13 @@ pub(super) fn lower_counts(
 
 /// The account's ingestion sequence so far; the caller counts on from it and writes it back with
 /// [`advance_sequence`].
-fn last_sequence(connection: &mut SqliteConnection, account_id: AccountId) -> Result<i64> {
+pub(super) fn last_sequence(connection: &mut SqliteConnection, account_id: AccountId) -> Result<i64> {
     let sequence = account::table.find(account_id.0).select(account::last_sequence).first(connection).optional()?;
     sequence.ok_or(StorageError::Missing { what: "account" })
 }
 
 /// Records that the account's data changed up to `sequence`.
-fn advance_sequence(connection: &mut SqliteConnection, account_id: AccountId, sequence: i64) -> Result<()> {
+pub(super) fn advance_sequence(connection: &mut SqliteConnection, account_id: AccountId, sequence: i64) -> Result<()> {
     diesel::update(account::table.find(account_id.0))
         .set((account::last_sequence.eq(sequence), account::data_version.eq(account::data_version + 1)))
         .execute(connection)?;

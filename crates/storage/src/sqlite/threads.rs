@@ -38,9 +38,19 @@ fn panicked() -> StorageError {
 }
 
 type Read = Box<dyn FnOnce(&mut SqliteConnection) + Send>;
+/// How the commit of a group ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Commit {
+    Done,
+    /// There was no room on the disk.
+    Full,
+    Failed,
+}
+
 /// Tells a waiting caller how its write ended, once the commit that covers it has succeeded or failed.
-type Answer = Box<dyn FnOnce(bool) + Send>;
-type Write = Box<dyn FnOnce(&mut SqliteConnection) -> Answer + Send>;
+type Answer = Box<dyn FnOnce(Commit) + Send>;
+/// Writes, and says besides whether the disk was full.
+type Write = Box<dyn FnOnce(&mut SqliteConnection) -> (Answer, bool) + Send>;
 
 /// The pool of reader threads. Each read is a transaction of its own: it sees one state of the database.
 pub(super) struct Readers {
@@ -104,6 +114,19 @@ fn read_loop(mut connection: SqliteConnection, path: &Path, reads: &Receiver<Rea
     }
 }
 
+/// Does `work` in a savepoint. What it failed with is told even if SQLite has ended the whole transaction by then, as it
+/// does on a full disk, so that there is no savepoint to go back to.
+fn attempt<T>(connection: &mut SqliteConnection, work: impl FnOnce(&mut SqliteConnection) -> Result<T>) -> Result<T> {
+    let mut failure = None;
+    let result = connection.transaction(|connection| {
+        work(connection).map_err(|error| {
+            failure = Some(error);
+            diesel::result::Error::RollbackTransaction
+        })
+    });
+    result.map_err(|error: diesel::result::Error| failure.unwrap_or_else(|| error.into()))
+}
+
 /// The one thread that writes. Calls that wait together share a commit; each has a savepoint of its own, so that one
 /// that fails takes nothing of the others with it. Nobody is answered before the commit.
 pub(super) struct Writer {
@@ -116,7 +139,7 @@ impl Writer {
         let (queue, writes) = bounded::<Write>(QUEUE);
         let path = path.to_owned();
         let thread = spawn("sqlite-write".to_owned(), move || {
-            WriteLoop { connection: Some(connection), path, windows, writes }.run()
+            WriteLoop { connection: Some(connection), path, windows, writes, windows_wait: false }.run()
         })?;
         Ok(Self { queue, thread })
     }
@@ -127,10 +150,16 @@ impl Writer {
     ) -> Result<T> {
         let (answer, answered) = oneshot::channel();
         let write: Write = Box::new(move |connection| {
-            let result = connection.transaction(work);
-            Box::new(move |committed| {
-                let _ = answer.send(if committed { result } else { Err(unavailable("a commit failed")) });
-            })
+            let result = attempt(connection, work);
+            let full = matches!(result, Err(StorageError::Full { .. }));
+            let answer: Answer = Box::new(move |commit| {
+                let _ = answer.send(match commit {
+                    Commit::Done => result,
+                    Commit::Full => result.and_then(|_| Err(StorageError::Full { context: "a commit", source: None })),
+                    Commit::Failed => result.and_then(|_| Err(unavailable("a commit failed"))),
+                });
+            });
+            (answer, full)
         });
         self.queue.try_send(write).map_err(|error| match error {
             TrySendError::Full(_) => unavailable("too many writes wait"),
@@ -155,6 +184,8 @@ struct WriteLoop {
     path: PathBuf,
     windows: Arc<Windows>,
     writes: Receiver<Write>,
+    /// Whether the last flush of plan windows failed, and somebody has been told.
+    windows_wait: bool,
 }
 
 impl WriteLoop {
@@ -205,10 +236,13 @@ impl WriteLoop {
             }
         };
         let mut answers: Vec<Answer> = Vec::with_capacity(writes.len());
+        let mut full = false;
         let committed = catch_unwind(AssertUnwindSafe(|| {
             connection.immediate_transaction(|connection| {
                 while let Some(write) = writes.pop_front() {
-                    answers.push(write(connection));
+                    let (answer, was_full) = write(connection);
+                    answers.push(answer);
+                    full |= was_full;
                     if !in_transaction(connection) {
                         return Err(diesel::result::Error::RollbackTransaction);
                     }
@@ -216,25 +250,31 @@ impl WriteLoop {
                 Ok(())
             })
         }));
-        let succeeded = match committed {
-            Ok(Ok(())) => true,
+        let commit = match committed {
+            Ok(Ok(())) => Commit::Done,
             Ok(Err(error)) => {
-                tracing::error!(error = &error as &dyn std::error::Error, "a commit failed");
+                let error = StorageError::from(error);
+                tracing::error!(error = &error as &dyn std::error::Error, full, "a commit failed");
                 // A busy or full database: those that wait would only find the same.
                 if answers.is_empty() {
                     writes.clear();
                 }
-                false
+                full |= matches!(error, StorageError::Full { .. });
+                if full { Commit::Full } else { Commit::Failed }
             }
             Err(_) => {
                 tracing::error!("a write panicked");
                 // The open transaction, and its lock, go with the connection.
                 self.connection = None;
-                false
+                Commit::Failed
             }
         };
+        if commit != Commit::Done && self.connection.as_mut().is_some_and(|connection| !is_idle(connection)) {
+            // Its transaction could not be ended.
+            self.connection = None;
+        }
         for answer in answers {
-            answer(succeeded);
+            answer(commit);
         }
     }
 
@@ -246,18 +286,38 @@ impl WriteLoop {
         let written = self.connection().and_then(|connection| {
             Ok(connection.immediate_transaction(|connection| Windows::write(connection, &changed))?)
         });
-        if let Err(error) = written {
-            tracing::error!(error = &error as &dyn std::error::Error, "plan windows were not written");
+        // Once, not each second as long as a disk is full.
+        match (&written, self.windows_wait) {
+            (Err(error), false) => {
+                tracing::error!(error = error as &dyn std::error::Error, "plan windows cannot be written and wait");
+            }
+            (Ok(()), true) => tracing::info!("plan windows are written again"),
+            _ => {}
+        }
+        self.windows_wait = written.is_err();
+        if written.is_err() {
             self.windows.put_back(&changed);
+            if self.connection.as_mut().is_some_and(|connection| !is_idle(connection)) {
+                self.connection = None;
+            }
         }
     }
 }
 
-fn in_transaction(connection: &mut SqliteConnection) -> bool {
+/// Transactions and savepoints that are open, if that can be told.
+fn depth(connection: &mut SqliteConnection) -> Option<u32> {
     use diesel::connection::{AnsiTransactionManager, TransactionManager};
     let status =
         <AnsiTransactionManager as TransactionManager<SqliteConnection>>::transaction_manager_status_mut(connection);
-    status.transaction_depth().is_ok_and(|depth| depth.is_some_and(|depth| depth.get() == 1))
+    status.transaction_depth().ok().map(|depth| depth.map_or(0, |depth| depth.get()))
+}
+
+fn in_transaction(connection: &mut SqliteConnection) -> bool {
+    depth(connection) == Some(1)
+}
+
+fn is_idle(connection: &mut SqliteConnection) -> bool {
+    depth(connection) == Some(0)
 }
 
 fn spawn(name: String, work: impl FnOnce() + Send + 'static) -> Result<JoinHandle<()>> {
@@ -327,5 +387,50 @@ mod tests {
         for (name, written) in [("before", before), ("after", after)] {
             assert_eq!(written.is_ok(), names.iter().any(|known| known == name), "{name}");
         }
+    }
+
+    /// Puts a value of that size under a name.
+    fn put(name: String, bytes: usize) -> impl FnOnce(&mut SqliteConnection) -> Result<usize> + Send + 'static {
+        move |connection| {
+            let insert = format!("INSERT INTO setting (name, value) VALUES ('{name}', zeroblob({bytes}))");
+            Ok(diesel::sql_query(insert).execute(connection)?)
+        }
+    }
+
+    #[tokio::test]
+    async fn a_full_database_says_so_and_takes_writes_again_once_there_is_room() {
+        let (_folder, storage) = fresh();
+        let pages = |count: u32| {
+            move |connection: &mut SqliteConnection| {
+                Ok(connection.batch_execute(&format!("PRAGMA max_page_count = {count}"))?)
+            }
+        };
+        // No more than it has.
+        storage.write(pages(1)).await.expect("bounded");
+        let mut written = Vec::new();
+        for round in 0..5 {
+            let puts = (0..8).map(|n| {
+                let name = format!("{round}-{n}");
+                let write = storage.write(put(name.clone(), 100_000));
+                async move { (name, write.await) }
+            });
+            for (name, put) in futures_util::future::join_all(puts).await {
+                match put {
+                    Ok(_) => written.push(name),
+                    Err(error) => assert!(matches!(error, StorageError::Full { .. }), "{error:?}"),
+                }
+            }
+        }
+        assert!(written.len() < 40, "there is a bound");
+        let names = |connection: &mut SqliteConnection| {
+            let big = diesel::dsl::sql::<diesel::sql_types::Bool>("length(value) = 100000");
+            let names = crate::schema::setting::table.filter(big).select(crate::schema::setting::name);
+            Ok(names.order(crate::schema::setting::name.asc()).load::<String>(connection)?)
+        };
+        assert_eq!(storage.read(names).await.expect("reads go on"), written);
+        storage.write(pages(1 << 20)).await.expect("there is room");
+        storage.write(put("z".to_owned(), 100_000)).await.expect("writes go on");
+        written.push("z".to_owned());
+        assert_eq!(storage.read(names).await.expect("read"), written, "what was told and nothing else");
     }
 }

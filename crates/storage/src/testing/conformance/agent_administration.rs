@@ -115,7 +115,7 @@ pub async fn a_disabled_agent_is_nobody_and_writes_nothing(storage: Arc<dyn Stor
     assert!(write_all(&storage, &ingest, "a", NOVEMBER.plus_seconds(1)).await.iter().all(Result::is_ok));
     assert!(!storage.agent_set_disabled(&manage, &agent_id("b"), true, NOVEMBER).await.expect("answered"));
     let actions: Vec<_> =
-        storage.audit_list(&scope(&owner), 2).await.expect("listed").into_iter().map(|entry| entry.action).collect();
+        storage.audit_list(&scope(&owner), 10).await.expect("listed").into_iter().map(|entry| entry.action).collect();
     assert!(actions.contains(&"agent.disable".to_owned()) && actions.contains(&"agent.enable".to_owned()));
 }
 

@@ -282,7 +282,8 @@ pub async fn what_is_done_to_enrolments_is_audited(storage: Arc<dyn Storage>) {
         action: action.to_owned(),
         object: object.to_owned(),
     };
-    let entries = storage.audit_list(&scope(&owner), 3).await.expect("listed");
+    let mut entries = storage.audit_list(&scope(&owner), 10).await.expect("listed");
+    entries.retain(|entry| entry.action != "account.create");
     assert_eq!(
         entries,
         [
