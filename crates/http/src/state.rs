@@ -14,7 +14,7 @@ use ipnet::IpNet;
 
 use crate::ApiError;
 use crate::health::StorageCheck;
-use crate::ingest::{BodyRoom, SpeedtestSeats};
+use crate::ingest::{BodyRoom, LineMemory, SpeedtestSeats};
 use crate::session::{SessionSecrets, SignedIn};
 
 /// What an operator may set.
@@ -82,6 +82,7 @@ pub struct ApiState {
     pub(crate) agent_tokens: Arc<dyn AgentTokenLookup>,
     pub(crate) agent_concurrency: ConcurrencyGuard<(AccountId, AgentId)>,
     pub(crate) body_room: BodyRoom,
+    pub(crate) line_memory: LineMemory,
     pub(crate) speedtest_seats: SpeedtestSeats,
     pub(crate) address_guard: AddressGuard,
     pub(crate) session_guard: SessionGuard,
@@ -120,6 +121,7 @@ impl ApiState {
             agent_tokens,
             agent_concurrency: ConcurrencyGuard::new(settings.agent_concurrency.get(), settings.key_concurrency_wait),
             body_room: BodyRoom::default(),
+            line_memory: LineMemory::default(),
             speedtest_seats: SpeedtestSeats::new(settings.speedtest_concurrency.get()),
             sign_in_guard: SignInGuard::new(settings.sign_ins_per_minute),
             passwords: PasswordQueue::default(),

@@ -160,7 +160,8 @@ async fn plain_postgres(cluster: &OwnCluster, rows: usize, copy: bool) {
     let mut client = client(&database).await;
     client.batch_execute(PLAIN_POSTGRES).await.expect("a table");
     let columns = ["account_id", "agent_id", "timestamp", "received_at", "sequence", "measured"];
-    let one = |row: usize| (1..=columns.len()).map(|column| format!("${}", row * columns.len() + column));
+    let width = columns.len();
+    let one = |row: usize| (1..=width).map(move |column| format!("${}", row * width + column));
     let all_rows: Vec<_> = (0..BATCH).map(|row| format!("({})", one(row).collect::<Vec<_>>().join(", "))).collect();
     let insert = format!("INSERT INTO plain_sample ({}) VALUES {}", columns.join(", "), all_rows.join(", "));
     let insert = client.prepare(&insert).await.expect("a statement");

@@ -41,7 +41,6 @@ impl BodyForm {
         accepted: "JSON, Content-Type: application/json, plain or with Content-Encoding: gzip or zstd, of at most 64 KiB",
     };
     /// Line protocol.
-    #[expect(dead_code, reason = "for the endpoint that takes it")]
     pub(crate) const LINES: Self = Self {
         media_types: &[],
         most_encoded: MAX_ENCODED_BYTES,

@@ -18,6 +18,8 @@ use crate::state::ApiState;
 const ENROLL: &str = "/ingest/v1/enroll";
 /// Senders there believe that they speak to InfluxDB.
 const INFLUX: &str = "/ingest/v1/influx";
+/// Senders there drop what is answered 4xx, 429 too.
+const INFLUX_V1: &str = "/ingest/v1/influx/write";
 
 /// The door of `/ingest/v1`. In this order: credential, form, places in flight; behind it the handler looks at the body.
 pub(super) async fn door(
@@ -40,6 +42,7 @@ pub(super) async fn door(
         None => None,
         Some(agent) => match place_of(&state, agent).await {
             Ok(place) => Some(place),
+            Err(_) if path == INFLUX_V1 => return Ok(request.error_response(ApiError::Unavailable)),
             Err(refusal) => return Ok(request.error_response(refusal)),
         },
     };

@@ -11,6 +11,8 @@ mod decompress;
 mod door;
 mod enroll;
 mod heartbeat;
+mod influx;
+mod line_memory;
 mod memory;
 mod metrics;
 mod speedtest;
@@ -26,6 +28,7 @@ use utoipa_actix_web::service_config::ServiceConfig;
 
 pub(crate) use agent::Agent;
 pub(crate) use body::BodyForm;
+pub(crate) use line_memory::LineMemory;
 pub(crate) use memory::BodyRoom;
 pub(crate) use speedtest::SpeedtestSeats;
 
@@ -58,6 +61,9 @@ pub(crate) fn register(config: &mut ServiceConfig<'_>) {
         .service(speedtests::speedtests)
         .service(traceroutes::traceroutes)
         .service(heartbeat::heartbeat)
+        .service(influx::lines)
+        .service(influx::lines_v2)
+        .service(influx::lines_v1)
         .service(speedtest::garbage::garbage)
         .service(speedtest::empty::ping)
         .service(speedtest::empty::upload)

@@ -2,6 +2,7 @@
 
 mod bad_requests;
 mod doors;
+mod lines;
 mod service;
 mod speedtests;
 mod taking;
