@@ -1,9 +1,9 @@
-use actix_web::http::header;
 use actix_web::web::{Data, Payload};
-use actix_web::{FromRequest, HttpRequest, HttpResponse, post};
+use actix_web::{HttpRequest, HttpResponse, post};
 use astranetmon_ingest::line_protocol::{Points, Precision};
-use astranetmon_ingest::telegraf::{LinesAnswer, RefusedBody, convert};
+use astranetmon_ingest::telegraf::{LinesAnswer, RefusedBody, RefusedLine, convert};
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use super::append::{metric_bounds, record_bounds};
 use super::{Agent, BodyForm};
@@ -19,15 +19,6 @@ const UNUSED: [&str; 8] = ["org", "orgID", "bucket", "db", "rp", "consistency", 
 #[derive(Debug)]
 pub(crate) struct LinesQuery {
     precision: Precision,
-}
-
-impl FromRequest for LinesQuery {
-    type Error = ApiError;
-    type Future = std::future::Ready<Result<Self, ApiError>>;
-
-    fn from_request(request: &HttpRequest, _: &mut actix_web::dev::Payload) -> Self::Future {
-        std::future::ready(Self::parse(request.query_string()))
-    }
 }
 
 impl LinesQuery {
@@ -63,12 +54,11 @@ impl LinesQuery {
 #[post("/influx")]
 pub(crate) async fn lines(
     agent: Agent,
-    query: LinesQuery,
     state: Data<ApiState>,
     request: HttpRequest,
     payload: Payload,
 ) -> Result<HttpResponse, ApiError> {
-    let answer = take(&agent, &query, &state, &request, payload).await?;
+    let answer = take(&agent, &state, &request, payload).await?;
     if answer.refused == 0 && answer.ignored_fields.is_empty() {
         return Ok(HttpResponse::NoContent().finish());
     }
@@ -79,24 +69,26 @@ pub(crate) async fn lines(
 ///
 /// Where Telegraf's `outputs.influxdb_v2` writes if its URL ends in `/ingest/v1/influx`. Lines are taken as at
 /// `/ingest/v1/influx`; the answer is InfluxDB's. `org` and `bucket` are not used. If some lines were refused, the answer
-/// is 400, although the others were taken: it counts the lines and names the refused ones.
+/// is 400, although the others were taken: it names the refused ones.
 #[utoipa::path(
     operation_id = "ingest_lines_v2",
     tag = "ingest",
     security(("agent_token" = [])),
     params(("precision" = Option<String>, Query, description = "What the timestamps count: `ns` (unless said), `us`, `ms`, `s`, `m` or `h`.", example = "s")),
     request_body(content = String, content_type = "text/plain", description = "At most 4 MiB as sent, 32 MiB unpacked, 10,000 records.", example = "system,host=web-1 load1=0.42,load5=0.3 1795433218"),
-    responses((status = 204, description = "No line was refused; what was taken is durable.")),
+    responses(
+        (status = 204, description = "No line was refused; what was taken is durable."),
+        (status = 400, description = "Some lines were refused, and the rest was taken; or the body as a whole cannot be read, and nothing was.", body = InfluxRefusal),
+    ),
 )]
 #[post("/influx/api/v2/write")]
 pub(crate) async fn lines_v2(
     agent: Agent,
-    query: LinesQuery,
     state: Data<ApiState>,
     request: HttpRequest,
     payload: Payload,
 ) -> Result<HttpResponse, ApiError> {
-    Ok(as_influx(take(&agent, &query, &state, &request, payload).await?))
+    as_influx(take(&agent, &state, &request, payload).await)
 }
 
 /// Send line protocol as to InfluxDB v1
@@ -111,27 +103,29 @@ pub(crate) async fn lines_v2(
     security(("agent_token" = [])),
     params(("precision" = Option<String>, Query, description = "What the timestamps count: `ns` (unless said), `us`, `ms`, `s`, `m` or `h`.", example = "s")),
     request_body(content = String, content_type = "text/plain", description = "At most 4 MiB as sent, 32 MiB unpacked, 10,000 records.", example = "system,host=web-1 load1=0.42,load5=0.3 1795433218"),
-    responses((status = 204, description = "No line was refused; what was taken is durable.")),
+    responses(
+        (status = 204, description = "No line was refused; what was taken is durable."),
+        (status = 400, description = "Some lines were refused, and the rest was taken; or the body as a whole cannot be read, and nothing was.", body = InfluxRefusal),
+    ),
 )]
 #[post("/influx/write")]
 pub(crate) async fn lines_v1(
     agent: Agent,
-    query: LinesQuery,
     state: Data<ApiState>,
     request: HttpRequest,
     payload: Payload,
 ) -> Result<HttpResponse, ApiError> {
-    Ok(as_influx(take(&agent, &query, &state, &request, payload).await?))
+    as_influx(take(&agent, &state, &request, payload).await)
 }
 
 /// Takes what can be taken of a body.
 async fn take(
     agent: &Agent,
-    query: &LinesQuery,
     state: &ApiState,
     request: &HttpRequest,
     payload: Payload,
 ) -> Result<LinesAnswer, ApiError> {
+    let query = LinesQuery::parse(request.query_string())?;
     let body = BodyForm::LINES.receive(state, request, payload).await?;
     let metrics = metric_bounds(state, agent).await?;
     let results = record_bounds(state, agent).await?;
@@ -169,23 +163,39 @@ async fn take(
     Ok(conversion.pending.answer(u32::try_from(known).unwrap_or(u32::MAX)))
 }
 
-/// What InfluxDB answers to a body of which a part was refused, with what this service says of it.
-#[derive(Serialize)]
-struct PartialWrite<'a> {
-    error: &'a str,
-    code: &'a str,
-    message: &'a str,
-    #[serde(flatten)]
-    answer: &'a LinesAnswer,
+/// What senders to InfluxDB are told: its form, v1's and v2's together, with the lines that were refused.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct InfluxRefusal {
+    /// One sentence: how many lines were refused, and why the first was; or what is wrong with the body.
+    #[schema(
+        example = "partial write: 2 lines were refused, the first is line 7: usage_idle must be a number, such as 97.5 or 42i"
+    )]
+    error: String,
+    /// Always `invalid`: sending it again would not help.
+    #[schema(example = "invalid")]
+    code: &'static str,
+    /// The same as `error`.
+    #[schema(
+        example = "partial write: 2 lines were refused, the first is line 7: usage_idle must be a number, such as 97.5 or 42i"
+    )]
+    message: String,
+    /// The first 100 refused lines; the others were taken. Empty if the body as a whole was refused.
+    refused_lines: Vec<RefusedLine>,
 }
 
-/// Senders to InfluxDB take 204 for success, and send again or drop by the status; v1 would send again after a 200.
-fn as_influx(answer: LinesAnswer) -> HttpResponse {
-    let Some(sentence) = answer.partial_write() else { return HttpResponse::NoContent().finish() };
-    let body = PartialWrite { error: &sentence, code: "invalid", message: &sentence, answer: &answer };
-    HttpResponse::BadRequest()
-        .insert_header((header::CONTENT_TYPE, "application/json"))
-        .body(serde_json::to_vec(&body).unwrap_or_default())
+/// Senders to InfluxDB take 204 for success, and send again or drop by the status: v1 would send again after a 200, and
+/// what is logged comes from InfluxDB's own form alone.
+fn as_influx(answer: Result<LinesAnswer, ApiError>) -> Result<HttpResponse, ApiError> {
+    let (sentence, refused_lines) = match answer {
+        Ok(answer) => match answer.partial_write() {
+            None => return Ok(HttpResponse::NoContent().finish()),
+            Some(sentence) => (sentence, answer.refused_lines),
+        },
+        Err(ApiError::BadRequest(sentence)) => (sentence, Vec::new()),
+        Err(error) => return Err(error),
+    };
+    let refusal = InfluxRefusal { error: sentence.clone(), code: "invalid", message: sentence, refused_lines };
+    Ok(HttpResponse::BadRequest().json(refusal))
 }
 
 #[cfg(test)]

@@ -126,7 +126,8 @@ pub(super) fn complete(path: &str, operation: &mut Operation) {
         };
         if possible {
             let reference = RefOr::Ref(Ref::new(format!("#/components/responses/{}", failure.name)));
-            operation.responses.responses.insert(failure.status.to_owned(), reference);
+            // What an operation says of itself stands.
+            operation.responses.responses.entry(failure.status.to_owned()).or_insert(reference);
         }
     }
     let too_long = RefOr::Ref(Ref::new("#/components/responses/UriTooLong"));

@@ -85,8 +85,11 @@ async fn each_path_says_in_its_own_way_what_was_refused_and_ignored() {
             sentence.starts_with("partial write: 2 lines were refused, the first is line 2: no field"),
             "{sentence}"
         );
-        assert_eq!((&body["code"], &body["message"], &body["known"]), (&json!("invalid"), &body["error"], &json!(1)));
+        assert_eq!((&body["code"], &body["message"]), (&json!("invalid"), &body["error"]));
+        assert_eq!(body["refused_lines"][1]["line"], 3);
     }
+    let answer = service.post("/ingest/v1/influx/write?precision=sec", &token, &[], "").await;
+    assert_eq!((answer.status, &answer.json()["refused_lines"]), (StatusCode::BAD_REQUEST, &json!([])));
     // Nothing of a body of two machines is taken.
     let body = format!("system,host=a load15=1 {now}\nsystem,host=b load15=1 {now}\n");
     for path in [LINES, V1, V2] {
