@@ -1,8 +1,12 @@
 use std::io::Write;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, LazyLock, Mutex};
 
 use actix_web::test::TestRequest;
 use serde_json::{Value, json};
+use tracing::Dispatch;
+use tracing::level_filters::LevelFilter;
+use tracing::subscriber::DefaultGuard;
+use tracing_subscriber::util::SubscriberInitExt;
 
 use crate::test_service::{TestService, call, get};
 
@@ -24,6 +28,17 @@ impl Lines {
     fn taken(&self) -> String {
         String::from_utf8(std::mem::take(&mut *self.0.lock().expect("not poisoned"))).expect("text")
     }
+
+    /// Takes what this thread logs.
+    fn listen(&self) -> DefaultGuard {
+        // While there is one subscriber alone, a test on another thread, which has none, switches off what it is first
+        // to log for this one too.
+        static SILENT: LazyLock<Dispatch> =
+            LazyLock::new(|| tracing_subscriber::fmt().with_max_level(LevelFilter::OFF).finish().into());
+        LazyLock::force(&SILENT);
+        let writer = self.clone();
+        tracing_subscriber::fmt().json().without_time().with_writer(move || writer.clone()).set_default()
+    }
 }
 
 #[actix_web::test]
@@ -32,9 +47,7 @@ async fn a_request_is_one_line_without_its_query_and_headers() {
     let key = service.starter_key();
     let app = service.start().await;
     let lines = Lines::default();
-    let writer = lines.clone();
-    let subscriber = tracing_subscriber::fmt().json().without_time().with_writer(move || writer.clone()).finish();
-    let _guard = tracing::subscriber::set_default(subscriber);
+    let _guard = lines.listen();
 
     let send = async |request: TestRequest| {
         let request = request.insert_header(("x-request-id", "test-1")).insert_header(("cookie", "c=secret"));
@@ -71,9 +84,7 @@ async fn a_panic_is_logged_once_beside_its_request() {
     let key = service.starter_key();
     let app = service.start().await;
     let lines = Lines::default();
-    let writer = lines.clone();
-    let subscriber = tracing_subscriber::fmt().json().without_time().with_writer(move || writer.clone()).finish();
-    let _guard = tracing::subscriber::set_default(subscriber);
+    let _guard = lines.listen();
     call(&app, get("/api/v1/panic", &key).insert_header(("x-request-id", "test-1"))).await;
     let lines: Vec<Value> = lines.taken().lines().map(|line| serde_json::from_str(line).expect("JSON")).collect();
     let told: Vec<_> = lines.iter().map(|line| (&line["level"], &line["fields"]["request_id"])).collect();
