@@ -269,7 +269,7 @@ mod tests {
         let settings = PostgresSettings::new(database.url());
         PostgresStorage::migrate(&settings).await.expect("a schema");
         let connect =
-            async || -> Arc<dyn Storage> { Arc::new(PostgresStorage::connect(&settings).await.expect("connected")) };
+            async || Arc::new(PostgresStorage::connect(&settings).await.expect("connected")) as Arc<dyn Storage>;
         let (storage, of_second) = (connect().await, connect().await);
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let owner = account(&storage).await;
