@@ -74,7 +74,7 @@ fn every_setting_is_read_from_the_environment_under_both_spellings() {
         "database_url" => "sqlite://elsewhere",
         "public_url" => "https://example.com",
         "trusted_proxies" => "10.0.0.0/8, ::1",
-        "insecure_http" => "true",
+        "insecure_http" | "speedtest_server" => "true",
         "log_format" => "json",
         "log_level" => "info,actix_web=warn",
         "tls.cert" | "tls.key" => "/a/file",

@@ -155,7 +155,9 @@ async fn other_methods_are_told_which_ones_a_path_takes_once_the_caller_is_known
     let (server, caller) = (Server::start(&database), Caller::new());
     let document = caller.get_open(&server, "/api/v1/openapi.json").await.json();
     let paths = document["paths"].as_object().expect("paths").keys().cloned();
-    for path in paths.chain(["/healthz".to_owned(), "/readyz".to_owned()]) {
+    // Agents send; what their paths take is tested where they are.
+    let read = paths.filter(|path| !path.starts_with("/ingest/"));
+    for path in read.chain(["/healthz".to_owned(), "/readyz".to_owned()]) {
         let open = !path.starts_with("/api/") || path.starts_with("/api/v1/docs") || path.ends_with("openapi.json");
         let id = if path.contains("agents") { "agent-1".to_owned() } else { record_id(0).to_string() };
         let target = path.replace("{id}", &id).replace("{asset}", "explorer.js");
