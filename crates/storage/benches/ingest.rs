@@ -4,6 +4,9 @@
 //!
 //! `cargo bench --package astranetmon-storage --bench ingest [-- ROWS]`
 
+#![expect(missing_docs, reason = "of what the macro makes of a table")]
+#![expect(clippy::disallowed_methods, reason = "a bench reads its own settings")]
+
 use std::path::Path;
 use std::pin::pin;
 use std::sync::Arc;

@@ -56,6 +56,7 @@ async fn rows(storage: &Arc<dyn Storage>, owner: &Account) -> u64 {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "run by the test above, on a small disk"]
 async fn on_it() {
+    #[expect(clippy::disallowed_methods, reason = "the one way to tell a test that runs in a process of its own")]
     let disk = std::env::var_os(DISK).expect("a small disk");
     let settings = SqliteSettings::new(Path::new(&disk).join("d.sqlite"));
     SqliteStorage::migrate(&settings).expect("migrated");
