@@ -41,7 +41,7 @@ async fn a_copy_that_is_killed_anywhere_goes_on_and_ends_equal() {
                     .stdout(Stdio::null())
                     .spawn()
                     .expect("the binary runs");
-                tokio::time::sleep(Duration::from_millis(random.random_range(100..1_500))).await;
+                tokio::time::sleep(Duration::from_millis(random.random_range(20..300))).await;
                 if let Some(status) = copying.try_wait().expect("it can be asked") {
                     assert!(status.success(), "{status} after {killed} kills");
                     break;
