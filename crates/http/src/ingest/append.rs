@@ -68,6 +68,9 @@ pub(super) async fn answer(
     now: Timestamp,
 ) -> Result<HttpResponse, ApiError> {
     let appended = appended.map_err(ApiError::of_ingestion)?;
-    state.storage.agent_seen(agent.scope(), agent.id(), now).await.map_err(ApiError::of_ingestion)?;
+    // Rows mark their agent as seen in the transaction that keeps them.
+    if appended.inserted + appended.filled + appended.known == 0 {
+        state.storage.agent_seen(agent.scope(), agent.id(), now).await.map_err(ApiError::of_ingestion)?;
+    }
     Ok(json_response(&pending.answer(&appended.known_rows), None))
 }

@@ -145,6 +145,8 @@ async fn take(
         })
         .await?;
     let (scope, storage, mut known) = (agent.scope(), &state.storage, 0);
+    let is_empty =
+        conversion.metrics.is_empty() && conversion.speedtests.is_empty() && conversion.traceroutes.is_empty();
     if !conversion.metrics.is_empty() {
         known += storage.metric_append(scope, conversion.metrics, now).await.map_err(ApiError::of_ingestion)?.known;
     }
@@ -156,7 +158,10 @@ async fn take(
         let appended = storage.traceroute_append(scope, conversion.traceroutes, now).await;
         known += appended.map_err(ApiError::of_ingestion)?.known;
     }
-    storage.agent_seen(scope, agent.id(), now).await.map_err(ApiError::of_ingestion)?;
+    // Rows mark their agent as seen in the transaction that keeps them.
+    if is_empty {
+        storage.agent_seen(scope, agent.id(), now).await.map_err(ApiError::of_ingestion)?;
+    }
     *remembered = conversion.memory;
     drop(remembered);
     state.line_memory.keep(agent.principal(), memory);
