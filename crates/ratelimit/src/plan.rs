@@ -79,13 +79,13 @@ impl Quota {
         Self { limit, remaining: limit.saturating_sub(window.used), resets_at: window.resets_at(), refused }
     }
 
-    /// Whole seconds from `now` until the window ends, rounded up, at least 1.
+    /// Whole seconds from `now` until the window ends, rounded up, at least 1 and at most the window's length: the
+    /// clock that opened it may be a little ahead of ours.
     #[must_use]
     pub fn seconds_to_reset(&self, now: Timestamp) -> u32 {
-        let micros = self.resets_at.as_micros() - now.as_micros();
-        u32::try_from(micros.max(1).div_euclid(1_000_000) + i64::from(micros.rem_euclid(1_000_000) != 0))
-            .unwrap_or(u32::MAX)
-            .max(1)
+        let micros = self.resets_at.as_micros().saturating_sub(now.as_micros());
+        let seconds = micros.div_euclid(1_000_000) + i64::from(micros.rem_euclid(1_000_000) != 0);
+        u32::try_from(seconds.max(1)).unwrap_or(u32::MAX).min(Plan::WINDOW_SECONDS)
     }
 }
 
@@ -149,5 +149,33 @@ impl PlanLimiter {
             }
         }
         refusals.insert(window_id, (limit, window));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_window_ends_within_its_length_whatever_the_clocks_say() {
+        let now = Timestamp::from_seconds(1_700_000_000);
+        // (when the window opened, in microseconds from now; seconds that a client is told to wait)
+        for (opened, seconds) in [
+            (0, 3_600),
+            (-1, 3_600),
+            (-1_000_000, 3_599),
+            (-3_599_000_000, 1),
+            (-3_599_999_999, 1),
+            (-3_600_000_000, 1),
+            (-9_000_000_000, 1),
+            // The database's clock is ahead of ours.
+            (1, 3_600),
+            (250_000, 3_600),
+            (60_000_000, 3_600),
+        ] {
+            let opened_at = Timestamp::from_micros(now.as_micros() + opened);
+            let quota = Quota::new(100, Window { opened_at, used: 1 }, false);
+            assert_eq!(quota.seconds_to_reset(now), seconds, "opened {opened} microseconds from now");
+        }
     }
 }
