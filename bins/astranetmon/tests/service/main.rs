@@ -16,6 +16,7 @@ mod ingestion;
 mod ingestion_kills;
 mod isolation;
 mod people;
+mod reporting_agent;
 mod revocation;
 mod secrets;
 mod sessions;

@@ -116,7 +116,7 @@ impl Office {
         assert!(revoked.is_some());
     }
 
-    fn manage(&self, account: &Account) -> Scope<ManageAccount> {
+    pub(crate) fn manage(&self, account: &Account) -> Scope<ManageAccount> {
         Scope::system(account.id, REASON)
     }
 
