@@ -6,6 +6,7 @@ use astranetmon_storage::{AgentEdit, AgentHealth};
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 
+use super::removal::remove_what_deleted_agents_left;
 use super::{DatabaseArguments, Office, REASON};
 use crate::configuration::Environment;
 use crate::output::table;
@@ -55,7 +56,7 @@ pub(super) enum AgentCommand {
         #[command(flatten)]
         common: AgentArguments,
     },
-    /// Delete an agent with everything that it measured, for good
+    /// Delete an agent with everything that it measured, for good; returns when all of it is gone
     Delete {
         /// The agent's id, as listed
         #[arg(value_parser = AgentId::parse)]
@@ -139,10 +140,12 @@ impl AgentCommand {
                 if !office.storage.agent_delete(&scope, &id, now).await? {
                     return Err(missing(&id, &common));
                 }
+                remove_what_deleted_agents_left(office, scope.account_id()).await.map_err(|error| {
+                    let what = format!("{id} is deleted; the service removes the rest of what it measured");
+                    Failure::caused(&what, &error)
+                })?;
                 Ok(match common.format {
-                    OutputFormat::Text => {
-                        format!("deleted {id}; the service removes what it measured in the background\n")
-                    }
+                    OutputFormat::Text => format!("deleted {id} and everything that it measured\n"),
                     OutputFormat::Json => format!("{}\n", json!({ "id": id.as_str(), "deleted": true })),
                 })
             }

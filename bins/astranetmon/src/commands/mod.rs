@@ -8,6 +8,7 @@ mod enrolment;
 mod import;
 mod key;
 mod openapi;
+mod removal;
 mod serve;
 mod user;
 

@@ -1,11 +1,11 @@
 //! Agents, their enrolment and how long their data is kept, as an operator manages them at the command line.
 
-use astranetmon_auth::{AgentToken, EnrolmentToken, ReadAgents, Scope};
-use astranetmon_domain::{AgentFacts, AgentId};
+use astranetmon_auth::{AgentToken, EnrolmentToken, Ingest, ReadAgents, Scope};
+use astranetmon_domain::{AgentFacts, AgentId, MetricSample, Plan};
 use astranetmon_storage::{EnrolRequest, Enrolled};
 use serde_json::{Value, json};
 
-use crate::support::{Database, Kind, astranetmon, now, succeeds, unforeseen};
+use crate::support::{Caller, Database, Kind, Server, astranetmon, fleet, now, succeeds, unforeseen};
 
 async fn printed(database: &Database, arguments: &[&str]) -> Value {
     let text = succeeds(database, &[arguments, &["--account", "acme", "--format", "json"]].concat()).await;
@@ -95,6 +95,38 @@ async fn an_operator_enrols_names_labels_disables_and_deletes_agents() {
             assert_eq!((code, error.as_str()), (Some(1), "astranetmon: the account acme has no agent web-1\n"));
         }
         office.close().await;
+    }
+}
+
+#[tokio::test]
+async fn a_deleted_agents_data_is_gone_when_the_command_ends_also_beside_a_service() {
+    for kind in Kind::BOTH {
+        let database = Database::new(kind).await;
+        let office = database.office().await;
+        let account = office.account("acme", Plan::Enterprise).await;
+        let key = office.key(&account).await.secret;
+        fleet(&office, &account, &["stays", "goes"], 2_500, now(), "canary", 1).await;
+        office.close().await;
+        let (server, caller) = (Server::start(&database), Caller::new());
+        let totals = async || {
+            let mut totals = Vec::new();
+            for kind in ["metrics", "speedtests", "traceroutes"] {
+                let answer = caller.get(&server, &format!("/api/v1/{kind}?limit=1"), &key).await;
+                totals.push(answer.json()["total"].as_u64().expect("a number"));
+            }
+            totals
+        };
+        assert_eq!(totals().await, [5_000, 500, 500], "{kind:?}");
+        let told = succeeds(&database, &["agent", "delete", "goes", "--account", "acme"]).await;
+        assert_eq!(told, "deleted goes and everything that it measured\n");
+        let office = database.office().await;
+        let id = AgentId::parse("goes").expect("an id");
+        let agents: Scope<Ingest> = Scope::system(account.id, "test");
+        let new = vec![MetricSample::new(id, now())];
+        office.storage.metric_append(&agents, new, now()).await.expect("nothing is left, so the id is free");
+        office.close().await;
+        assert_eq!(totals().await, [2_501, 250, 250], "{kind:?}");
+        server.stop().await;
     }
 }
 

@@ -90,6 +90,10 @@ pub(crate) enum RetentionPlace {
     Removals {
         account: AccountId,
     },
+    /// The same, and nothing behind it.
+    OnlyRemovals {
+        account: AccountId,
+    },
     /// Samples of the agents behind that one.
     Samples {
         account: AccountId,
@@ -112,6 +116,15 @@ pub(crate) enum RetentionPlace {
     },
     /// The database's disk.
     Space,
+}
+
+impl RetentionCursor {
+    /// The beginning of a run that ends when nothing is left of the account's deleted agents, and does nothing else. It
+    /// may be made beside the job, under a lease of its own.
+    #[must_use]
+    pub const fn removals(account: AccountId) -> Self {
+        Self(RetentionPlace::OnlyRemovals { account })
+    }
 }
 
 impl Default for RetentionCursor {

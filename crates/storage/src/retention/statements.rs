@@ -144,6 +144,10 @@ pub(crate) const DELETE_ENROLMENTS: &str = concat!(
 pub(crate) const AGENT_TO_REMOVE: &str =
     "SELECT agent_id AS id FROM agent_removal WHERE account_id = $1 ORDER BY agent_id LIMIT 1";
 
+/// The agent `$2` of account `$1`, if its data is to go.
+pub(crate) const IS_TO_REMOVE: &str =
+    "SELECT agent_id AS id FROM agent_removal WHERE account_id = $1 AND agent_id = $2";
+
 /// Nothing of the agent `$2` of account `$1` is left.
 pub(crate) const AGENT_REMOVED: &str = "DELETE FROM agent_removal WHERE account_id = $1 AND agent_id = $2";
 

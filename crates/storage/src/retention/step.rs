@@ -102,7 +102,8 @@ pub(crate) trait RetentionStore: Send + Sync {
     /// The oldest of `source` before `before`, at most [`Source::most`], of agents behind `after`, or of that agent.
     async fn due(&self, account: AccountId, source: Source, agents: Agents<'_>, before: i64) -> Result<Due>;
 
-    /// Samples go into their hours' summaries, or nowhere; none before `folded_before` will be taken again.
+    /// Samples go into their hours' summaries, and none before `folded_before` will be taken again; or nowhere, if their
+    /// agent is still to be removed by then.
     async fn take_samples(&self, lease: &Lease, account: AccountId, runs: Vec<Run>, goes: Goes) -> Result<u64>;
 
     /// Hourly summaries go into those of their days.
@@ -111,7 +112,8 @@ pub(crate) trait RetentionStore: Send + Sync {
     /// Summaries go.
     async fn delete_summaries(&self, lease: &Lease, account: AccountId, source: Source, runs: Vec<Run>) -> Result<u64>;
 
-    /// The oldest speed tests or traceroutes before `before` go, at most [`MOST_RECORDS`], of all agents or of one.
+    /// The oldest speed tests or traceroutes before `before` go, at most [`MOST_RECORDS`], of all agents or of one that
+    /// is still to be removed by then.
     async fn delete_records(
         &self,
         lease: &Lease,
@@ -193,7 +195,7 @@ async fn visit(
     now: Timestamp,
     step: &mut RetentionStep,
 ) -> Result<Option<RetentionPlace>> {
-    use RetentionPlace::{Account, Days, History as Past, Hours, Records, Removals, Samples, Space};
+    use RetentionPlace::{Account, Days, History as Past, Hours, OnlyRemovals, Records, Removals, Samples, Space};
     let gone = &mut step.gone;
     Ok(Some(match place {
         Account { after } => match store.account_after(after).await? {
@@ -207,6 +209,11 @@ async fn visit(
             }
             None => Samples { account, after: String::new() },
         },
+        OnlyRemovals { account } => {
+            let Some(agent) = store.agent_to_remove(account).await? else { return Ok(None) };
+            remove(store, lease, account, &agent, step).await?;
+            OnlyRemovals { account }
+        }
         Samples { account, after } => {
             let behind = Hours { account, after: String::new() };
             let Some(limits) = limits(store, account, now).await? else { return Ok(Some(next_account(account))) };

@@ -13,7 +13,7 @@ use crate::postgres::totals::table;
 use crate::random::first_id;
 use crate::retention::{
     AGENT_REMOVED, AGENT_TO_REMOVE, AgentIdRow, DELETE_AUDIT, DELETE_DELIVERIES, DELETE_ENROLMENTS, DELETE_EVENTS,
-    HISTORY_DUE, History, HistoryLimits, MOST_HISTORY, MOST_RECORDS, NumberRow,
+    HISTORY_DUE, History, HistoryLimits, IS_TO_REMOVE, MOST_HISTORY, MOST_RECORDS, NumberRow,
 };
 
 type Result<T> = std::result::Result<T, Failure>;
@@ -35,6 +35,11 @@ pub(super) async fn delete_records(
     before: i64,
 ) -> Result<u64> {
     lock_account(connection, account).await?;
+    if let Some(agent) = agent
+        && !is_to_remove(connection, account, agent).await?
+    {
+        return Ok(0);
+    }
     let table = table(kind);
     let of_agent = if agent.is_some() { "AND agent_id = $4" } else { "AND $4 = ''" };
     let statement = format!(
@@ -108,6 +113,17 @@ pub(super) async fn delete_history(
 pub(super) async fn agent_to_remove(connection: &mut AsyncPgConnection, account: AccountId) -> Result<Option<String>> {
     let row = sql_query(AGENT_TO_REMOVE).bind::<BigInt, _>(account.0).get_result::<AgentIdRow>(connection).await;
     Ok(row.optional()?.map(|row| row.id))
+}
+
+/// Whether the agent's data is still to go: somebody else may have ended it since we looked, and the id may be another
+/// agent's by now.
+pub(super) async fn is_to_remove(
+    connection: &mut AsyncPgConnection,
+    account: AccountId,
+    agent_id: &str,
+) -> Result<bool> {
+    let query = sql_query(IS_TO_REMOVE).bind::<BigInt, _>(account.0).bind::<Text, _>(agent_id);
+    Ok(query.get_result::<AgentIdRow>(connection).await.optional()?.is_some())
 }
 
 /// Nothing of the agent is left: its id is free again.

@@ -7,7 +7,7 @@ use diesel::sql_query;
 use diesel::sql_types::BigInt;
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 
-use super::runs;
+use super::{expire, runs};
 use crate::counts::{CountDeltas, RecordKind};
 use crate::postgres::append::{lock_account, lower_counts, touch_account};
 use crate::postgres::failure::Failure;
@@ -27,6 +27,13 @@ pub(super) async fn take_samples(
 ) -> Result<u64> {
     // Nobody appends until this is done.
     lock_account(connection, account).await?;
+    if goes == Goes::Away {
+        for run in runs {
+            if !expire::is_to_remove(connection, account, &run.agent_id).await? {
+                return Ok(0);
+            }
+        }
+    }
     let samples = runs::take_samples(connection, account, runs).await?;
     let mut deltas = CountDeltas::default();
     let mut gathered = BTreeMap::<String, Gathered>::new();

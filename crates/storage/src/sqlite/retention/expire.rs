@@ -10,7 +10,7 @@ use crate::counts::{CountDeltas, RecordKind};
 use crate::random::first_id;
 use crate::retention::{
     AGENT_REMOVED, AGENT_TO_REMOVE, AgentIdRow, DELETE_AUDIT, DELETE_DELIVERIES, DELETE_ENROLMENTS, DELETE_EVENTS,
-    HISTORY_DUE, History, HistoryLimits, MOST_HISTORY, MOST_RECORDS, NumberRow,
+    HISTORY_DUE, History, HistoryLimits, IS_TO_REMOVE, MOST_HISTORY, MOST_RECORDS, NumberRow,
 };
 use crate::schema::{speedtest, traceroute};
 use crate::sqlite::Result;
@@ -24,6 +24,11 @@ pub(super) fn delete_records(
     agent: Option<&str>,
     before: i64,
 ) -> Result<u64> {
+    if let Some(agent) = agent
+        && !is_to_remove(connection, account_id, agent)?
+    {
+        return Ok(0);
+    }
     let mut deltas = CountDeltas::default();
     let mut gone = 0;
     macro_rules! delete_oldest {
@@ -106,6 +111,13 @@ pub(super) fn delete_history(
 pub(super) fn agent_to_remove(connection: &mut SqliteConnection, account_id: AccountId) -> Result<Option<String>> {
     let row = sql_query(AGENT_TO_REMOVE).bind::<BigInt, _>(account_id.0).get_result::<AgentIdRow>(connection);
     Ok(row.optional()?.map(|row| row.id))
+}
+
+/// Whether the agent's data is still to go: somebody else may have ended it since we looked, and the id may be another
+/// agent's by now.
+pub(super) fn is_to_remove(connection: &mut SqliteConnection, account_id: AccountId, agent_id: &str) -> Result<bool> {
+    let query = sql_query(IS_TO_REMOVE).bind::<BigInt, _>(account_id.0).bind::<Text, _>(agent_id);
+    Ok(query.get_result::<AgentIdRow>(connection).optional()?.is_some())
 }
 
 /// Nothing of the agent is left: its id is free again.

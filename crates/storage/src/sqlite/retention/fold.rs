@@ -6,6 +6,7 @@ use diesel::sql_query;
 use diesel::sql_types::{BigInt, Binary, Text};
 use diesel::sqlite::SqliteConnection;
 
+use super::expire;
 use crate::StorageError;
 use crate::counts::{CountDeltas, RecordKind};
 use crate::retention::{
@@ -26,6 +27,9 @@ pub(super) fn take_samples(
     let mut taken = 0;
     let mut deltas = CountDeltas::default();
     for run in runs {
+        if goes == Goes::Away && !expire::is_to_remove(connection, account_id, &run.agent_id)? {
+            continue;
+        }
         let rows = || {
             metric_sample::table
                 .filter(metric_sample::account_id.eq(account_id.0))

@@ -110,7 +110,7 @@ macro_rules! conformance_tests {
             retention: buckets_over_all_tiers_agree_with_the_samples, each_sample_is_counted_once_wherever_the_job_is_stopped,
                 a_chart_of_a_year_is_whole_while_its_data_goes, totals_pages_and_walks_are_right_while_rows_go,
                 old_speed_tests_and_traceroutes_go_and_path_changed_stays, history_goes_when_it_is_old,
-                accounts_keep_what_is_theirs, samples_of_folded_times_are_not_taken_again, what_a_deleted_agent_left_goes, a_stale_holder_ends_nothing;
+                accounts_keep_what_is_theirs, samples_of_folded_times_are_not_taken_again, what_a_deleted_agent_left_goes, what_deleted_agents_left_goes_beside_the_job, a_stale_holder_ends_nothing;
             retention_setting: an_account_keeps_what_its_plan_does_or_less_by_choice,
                 a_smaller_plan_shortens_what_was_chosen, a_choice_is_audited_and_seen;
             leases: one_holder_at_a_time, a_silent_holder_loses_it;

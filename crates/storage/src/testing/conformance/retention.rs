@@ -333,6 +333,35 @@ pub async fn what_a_deleted_agent_left_goes(storage: Arc<dyn Storage>) {
     assert_eq!(run(&storage, &lease).await, Expired::default());
 }
 
+/// By who deletes it, beside the job and under another lease: what is merely old stays for the job.
+pub async fn what_deleted_agents_left_goes_beside_the_job(storage: Arc<dyn Storage>) {
+    let (owner, other) = (brief(&storage, "owner").await, brief(&storage, "other").await);
+    for owner in [&owner, &other] {
+        for agent in AGENTS {
+            add(&storage, owner, agent, agent).await;
+        }
+        samples(&storage, owner, 10, 400).await;
+        assert!(storage.agent_delete(&scope(owner), &agent_id("b"), NOVEMBER).await.expect("deleted"));
+    }
+    let _job = lease(&storage, NOVEMBER).await;
+    let ttl = Duration::from_secs(3_600);
+    let own = storage.lease_acquire(&OPERATOR, "agent removal", "test", ttl, NOVEMBER).await.expect("asked");
+    let (own, mut gone) = (own.expect("free"), Expired::default());
+    let mut next = Some(RetentionCursor::removals(owner.id));
+    while let Some(cursor) = next {
+        let step = step(&storage, &own, &cursor).await;
+        assert!(step.gone.samples_removed <= 1_000, "a bounded step: {:?}", step.gone);
+        gone += step.gone;
+        next = step.next;
+    }
+    assert_eq!(gone, Expired { samples_removed: 400, agents: 1, ..Expired::default() });
+    assert_eq!((counted(&storage, &owner, "b").await, counted(&storage, &owner, "a").await), (0, 400));
+    assert_eq!(total(&storage, &owner, &RecordFilter::ALL).await, 800, "old samples stay, until the job comes");
+    assert_eq!(total(&storage, &other, &RecordFilter::ALL).await, 1_200);
+    let sample = MetricSample::new(agent_id("b"), NOVEMBER);
+    MetricSample::append(&storage, &owner, vec![sample]).await.expect("the id is free");
+}
+
 /// Who has lost the lease changes nothing.
 pub async fn a_stale_holder_ends_nothing(storage: Arc<dyn Storage>) {
     let owner = brief(&storage, "owner").await;
