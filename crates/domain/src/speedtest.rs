@@ -1,4 +1,4 @@
-use crate::{AgentId, SpeedtestId, Timestamp, clean_text, round_to};
+use crate::{AgentId, RecordPosition, SpeedtestId, Timestamp, clean_text, round_to};
 
 /// How a speed test ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -59,6 +59,12 @@ pub struct Speedtest {
 }
 
 impl Speedtest {
+    /// Where it stands in a list of speed tests.
+    #[must_use]
+    pub fn position(&self) -> RecordPosition {
+        RecordPosition { timestamp: self.timestamp, agent_id: self.agent_id.clone(), id: self.id.0 }
+    }
+
     /// The record as it is stored: time in whole milliseconds, floats at their scale, text cleaned and bounded.
     #[must_use]
     pub fn normalized(mut self) -> Self {

@@ -1,7 +1,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::named::named;
-use crate::{AgentId, Timestamp, TracerouteId, clean_text, round_to};
+use crate::{AgentId, RecordPosition, Timestamp, TracerouteId, clean_text, round_to};
 
 named! {
     /// What the probes were.
@@ -74,6 +74,12 @@ pub struct Hop {
 }
 
 impl Traceroute {
+    /// Where it stands in a list of traceroutes.
+    #[must_use]
+    pub fn position(&self) -> RecordPosition {
+        RecordPosition { timestamp: self.timestamp, agent_id: self.agent_id.clone(), id: self.id.0 }
+    }
+
     /// Most hops that are kept.
     pub const MAX_HOPS: usize = 255;
 

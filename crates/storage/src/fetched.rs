@@ -22,7 +22,8 @@ impl<Row: RecordRow> Fetched<Row> {
     }
 
     pub(crate) fn into_page(self, total: u64) -> Result<RecordPage<Row::Record>, StorageError> {
-        let rows = self.rows.into_iter().map(Row::into_record).collect::<Result<_, _>>()?;
-        Ok(RecordPage { rows, total, more: self.more })
+        let rows = self.rows.into_iter().map(Row::into_record).collect::<Result<Vec<_>, _>>()?;
+        let next = rows.last().filter(|_| self.more).map(Row::position_of);
+        Ok(RecordPage { rows, total, next })
     }
 }

@@ -4,7 +4,6 @@ mod test_view;
 
 use actix_web::{HttpResponse, get, web};
 use askama::Template;
-use astranetmon_domain::RecordPosition;
 use astranetmon_http::{ApiError, SignedIn};
 
 use crate::DashboardState;
@@ -35,13 +34,8 @@ async fn speedtests(
     let storage = state.api.storage().as_ref();
     let agents = AgentNames::of(storage, &signed_in.reads()?).await?;
     let tests = storage.speedtest_page(&signed_in.reads()?, &list.filter(now), &list.page_request()).await?;
-    let last = tests.rows.last().filter(|_| tests.more).map(|test| RecordPosition {
-        timestamp: test.timestamp,
-        agent_id: test.agent_id.clone(),
-        id: test.id.0,
-    });
     let rows: Vec<_> = tests.rows.iter().map(|test| SpeedtestRow::of(test, agents.name(&test.agent_id), now)).collect();
-    let pager = list.pager(rows.len(), tests.total, last);
+    let pager = list.pager(rows.len(), tests.total, tests.next);
     render(&SpeedtestsPage { page: Page::of(&signed_in, Section::Speedtests), list, agents, rows, pager })
 }
 

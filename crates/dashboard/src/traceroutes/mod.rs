@@ -6,9 +6,7 @@ mod trace_view;
 use actix_web::{HttpResponse, get, web};
 use askama::Template;
 use astranetmon_auth::{ReadTraceroutes, Scope};
-use astranetmon_domain::{
-    AgentFilter, AgentId, Limit, PageRequest, RecordFilter, RecordPosition, TimeRange, Traceroute, TracerouteId,
-};
+use astranetmon_domain::{AgentFilter, AgentId, Limit, PageRequest, RecordFilter, TimeRange, Traceroute, TracerouteId};
 use astranetmon_http::{ApiError, SignedIn};
 use astranetmon_storage::Storage;
 
@@ -60,11 +58,6 @@ async fn traceroutes(
     let storage = state.api.storage().as_ref();
     let agents = AgentNames::of(storage, &signed_in.reads()?).await?;
     let traces = storage.traceroute_page(&signed_in.reads()?, &list.filter(now), &list.page_request()).await?;
-    let last = traces.rows.last().filter(|_| traces.more).map(|trace| RecordPosition {
-        timestamp: trace.timestamp,
-        agent_id: trace.agent_id.clone(),
-        id: trace.id.0,
-    });
     let rows: Vec<_> = traces
         .rows
         .iter()
@@ -83,7 +76,7 @@ async fn traceroutes(
             is_changed: trace.path_changed == Some(true),
         })
         .collect();
-    let pager = list.pager(rows.len(), traces.total, last);
+    let pager = list.pager(rows.len(), traces.total, traces.next);
     render(&TraceroutesPage { page: Page::of(&signed_in, Section::Traceroutes), list, agents, rows, pager })
 }
 

@@ -1,7 +1,6 @@
 use actix_web::web::Data;
 use actix_web::{HttpResponse, get};
 use astranetmon_auth::ReadSpeedtests;
-use astranetmon_domain::RecordPosition;
 use astranetmon_storage::RecordPage;
 
 use super::record_list::TestListQuery;
@@ -30,12 +29,7 @@ pub(crate) async fn speedtests(
     } else {
         state.storage.speedtest_page(authorized.scope(), &query.filter, &query.page).await?
     };
-    let last = page.rows.last().filter(|_| page.more).map(|last| RecordPosition {
-        timestamp: last.timestamp,
-        agent_id: last.agent_id.clone(),
-        id: last.id.0,
-    });
-    let link = last.and_then(|last| query.link_behind(last, &state));
+    let link = page.next.and_then(|next| query.link_behind(next, &state));
     let speedtests = page.rows.into_iter().map(SpeedtestRecord::from).collect();
     Ok(json_response(&SpeedtestList { speedtests, total: page.total }, link))
 }

@@ -1,7 +1,6 @@
 use actix_web::web::Data;
 use actix_web::{HttpResponse, get};
 use astranetmon_auth::ReadTraceroutes;
-use astranetmon_domain::RecordPosition;
 use astranetmon_storage::RecordPage;
 
 use super::record_list::TestListQuery;
@@ -30,12 +29,7 @@ pub(crate) async fn traceroutes(
     } else {
         state.storage.traceroute_page(authorized.scope(), &query.filter, &query.page).await?
     };
-    let last = page.rows.last().filter(|_| page.more).map(|last| RecordPosition {
-        timestamp: last.timestamp,
-        agent_id: last.agent_id.clone(),
-        id: last.id.0,
-    });
-    let link = last.and_then(|last| query.link_behind(last, &state));
+    let link = page.next.and_then(|next| query.link_behind(next, &state));
     let traceroutes = page.rows.into_iter().map(TracerouteRecord::from).collect();
     Ok(json_response(&TracerouteList { traceroutes, total: page.total }, link))
 }

@@ -310,7 +310,8 @@ macro_rules! test_repository {
                 let after = request.after.as_ref().map(record_key);
                 let limit = Some(request.limit.rows());
                 let (rows, total, more) = page(&self.$rows, scope.account_id(), matches, key, after, limit);
-                Ok(RecordPage { rows, total, more })
+                let next = rows.last().filter(|_| more).map($record::position);
+                Ok(RecordPage { rows, total, next })
             }
 
             async fn $find(&self, scope: &Scope<$read>, id: $id) -> Result<Option<$record>> {

@@ -154,13 +154,13 @@ pub struct RecordPage<T> {
     pub rows: Vec<T>,
     /// Records that match the filter.
     pub total: u64,
-    /// Whether records remain behind these.
-    pub more: bool,
+    /// Where the last of these stands, if records remain behind it: there the next page goes on.
+    pub next: Option<RecordPosition>,
 }
 
 impl<T> Default for RecordPage<T> {
     fn default() -> Self {
-        Self { rows: Vec::new(), total: 0, more: false }
+        Self { rows: Vec::new(), total: 0, next: None }
     }
 }
 

@@ -1,8 +1,8 @@
 //! What agents measured.
 
 use astranetmon_domain::{
-    AccountId, AgentId, MetricSample, Speedtest, SpeedtestId, SpeedtestStatus, Timestamp, Traceroute, TracerouteId,
-    TracerouteProtocol, TracerouteStatus,
+    AccountId, AgentId, MetricSample, RecordPosition, Speedtest, SpeedtestId, SpeedtestStatus, Timestamp, Traceroute,
+    TracerouteId, TracerouteProtocol, TracerouteStatus,
 };
 use diesel::prelude::*;
 use uuid::Uuid;
@@ -23,6 +23,9 @@ pub(crate) trait RecordRow: Sized {
 
     /// Whose record it is.
     fn agent_of(record: &Self::Record) -> &AgentId;
+
+    /// Where a record stands in lists.
+    fn position_of(record: &Self::Record) -> RecordPosition;
 
     fn set_sequence(&mut self, sequence: i64);
 
@@ -81,6 +84,10 @@ macro_rules! speedtest_rows {
 
             fn agent_of(record: &Speedtest) -> &AgentId {
                 &record.agent_id
+            }
+
+            fn position_of(record: &Speedtest) -> RecordPosition {
+                record.position()
             }
 
             fn set_sequence(&mut self, sequence: i64) {
@@ -190,6 +197,10 @@ impl RecordRow for TracerouteRow {
 
     fn agent_of(record: &Traceroute) -> &AgentId {
         &record.agent_id
+    }
+
+    fn position_of(record: &Traceroute) -> RecordPosition {
+        record.position()
     }
 
     fn set_sequence(&mut self, sequence: i64) {

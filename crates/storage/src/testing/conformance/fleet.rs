@@ -31,7 +31,7 @@ async fn expected(storage: &Arc<dyn Storage>, owner: &Account) -> Vec<FleetRow> 
         let speedtests = Speedtest::page(storage, owner, &filter, 1, None).await.rows;
         let page = PageRequest { limit: Limit::LARGEST, after: None };
         let traceroutes = storage.traceroute_page(&scope(owner), &filter, &page).await.expect("traceroutes");
-        assert!(!traceroutes.more);
+        assert!(traceroutes.next.is_none());
         let change = traceroutes.rows.into_iter().find(|trace| trace.path_changed == Some(true));
         rows.push(FleetRow {
             agent: agent.clone(),

@@ -12,7 +12,7 @@ use rand::{Rng, RngExt};
 use uuid::Uuid;
 
 use super::{NOVEMBER, scope};
-use crate::{Appended, Storage, StorageError};
+use crate::{Appended, RecordPage, Storage, StorageError};
 
 /// Some records of a list.
 #[derive(Debug, PartialEq)]
@@ -54,6 +54,12 @@ fn uuid(rng: &mut StdRng) -> Uuid {
 
 fn position<R: Record>(row: &R) -> RecordPosition {
     RecordPosition { timestamp: row.timestamp(), agent_id: row.agent_id().clone(), id: row.id() }
+}
+
+/// Whether records remain behind a page, which then says where it ends.
+fn more<R: Record>(page: &RecordPage<R>) -> bool {
+    assert!(page.next.is_none() || page.next == page.rows.last().map(position), "{:?}", page.next);
+    page.next.is_some()
 }
 
 fn request<P, const MAX: u32>(limit: u32, after: Option<P>) -> PageRequest<P, MAX> {
@@ -156,7 +162,7 @@ impl Record for Speedtest {
     ) -> Page<Self> {
         let request = request(limit, after.map(position));
         let page = storage.speedtest_page(&scope(owner), filter, &request).await.expect("speed tests");
-        Page { rows: page.rows, total: page.total, more: page.more }
+        Page { more: more(&page), rows: page.rows, total: page.total }
     }
 }
 
@@ -220,7 +226,8 @@ impl Record for Traceroute {
     ) -> Page<Self> {
         let request = request(limit, after.map(position));
         let page = storage.traceroute_page(&scope(owner), filter, &request).await.expect("traceroutes");
+        let more = more(&page);
         let rows = page.rows.into_iter().map(|row| Self { path_changed: None, ..row }).collect();
-        Page { rows, total: page.total, more: page.more }
+        Page { rows, total: page.total, more }
     }
 }
