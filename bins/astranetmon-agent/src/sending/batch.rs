@@ -98,6 +98,7 @@ impl BatchSender {
                 self.log_refusal(kind, rows.first().copied(), &reply.complaint());
                 Ok(Some(Sent { refused: 1, ..Sent::default() }))
             }
+            500 if reply.is_own() => Err(Trouble::Failed(reply.complaint())),
             _ => Err(Trouble::Busy { complaint: reply.complaint(), retry_after: reply.retry_after }),
         }
     }
@@ -117,6 +118,12 @@ impl BatchSender {
             self.log_refusal(kind, row, &format!("{field} {}", refused.reason));
         }
         Ok(sent)
+    }
+
+    /// A row at which the server fails whenever it comes.
+    pub(crate) fn give_up(&mut self, row: &Row, complaint: &str) -> Sent {
+        self.log_refusal(row.kind, Some(row), complaint);
+        Sent { refused: 1, ..Sent::default() }
     }
 
     fn log_refusal(&mut self, kind: RowKind, row: Option<&Row>, reason: &str) {

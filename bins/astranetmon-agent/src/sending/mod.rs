@@ -2,6 +2,7 @@
 
 mod batch;
 mod heartbeat;
+mod suspicion;
 
 use std::cell::RefCell;
 use std::io;
@@ -14,10 +15,11 @@ use tokio::time::Instant;
 
 use crate::backoff::Backoff;
 use crate::pace::Pace;
-use crate::spool::Spool;
+use crate::spool::{Spool, Window};
 
 pub(crate) use self::batch::{BatchSender, Sent};
 pub(crate) use self::heartbeat::Heart;
+use self::suspicion::{Suspicion, Verdict};
 
 /// Why nothing can be sent at the moment.
 #[derive(Debug)]
@@ -31,6 +33,8 @@ pub(crate) enum Trouble {
         /// How long it asks to be left alone.
         retry_after: Option<Duration>,
     },
+    /// The server says that it failed, for a reason that may lie in the rows; what it says.
+    Failed(String),
     /// The token is not valid, or not any more.
     Unauthorized(String),
     /// The spool cannot be read.
@@ -47,7 +51,7 @@ impl std::fmt::Display for Trouble {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::NoAnswer(sentence) => f.write_str(sentence),
-            Self::Busy { complaint, .. } => write!(f, "the server answered {complaint}"),
+            Self::Busy { complaint, .. } | Self::Failed(complaint) => write!(f, "the server answered {complaint}"),
             Self::Unauthorized(complaint) => {
                 write!(
                     f,
@@ -70,6 +74,7 @@ pub(crate) struct Sender<'a> {
     pub(crate) batches: BatchSender,
     pub(crate) heart: Heart<'a>,
     pub(crate) clock: &'a dyn Clock,
+    suspicion: Suspicion,
     backoff: Backoff,
     unauthorized_wait: Duration,
     rng: StdRng,
@@ -93,7 +98,8 @@ impl<'a> Sender<'a> {
     ) -> Self {
         let backoff = Backoff::new(pace.backoff_first, pace.backoff_longest);
         let unauthorized_wait = pace.backoff_longest;
-        Self { spool, batches, heart, clock, backoff, unauthorized_wait, rng, away: None }
+        let suspicion = Suspicion::none();
+        Self { spool, batches, heart, clock, suspicion, backoff, unauthorized_wait, rng, away: None }
     }
 
     /// Sends for ever; `more` is told when rows were added to the spool.
@@ -142,18 +148,32 @@ impl<'a> Sender<'a> {
     }
 
     async fn window(&mut self) -> Result<Option<Sent>, Trouble> {
-        let window = self.spool.borrow_mut().window(BATCH_ROWS, BATCH_BYTES)?;
+        let window = self.spool.borrow_mut().window(self.suspicion.rows(), BATCH_BYTES)?;
         let Some(window) = window else { return Ok(None) };
-        let sent = self.batches.send(&window.rows, self.clock).await?;
+        let sent = match self.batches.send(&window.rows, self.clock).await {
+            Err(Trouble::Failed(complaint)) => self.failed_at(&window, complaint).await?,
+            sent => sent?,
+        };
+        self.suspicion.settled(window.rows.len());
         self.spool.borrow_mut().settle(&window, sent.refused)?;
         Ok(Some(sent))
+    }
+
+    /// What becomes of rows at which the server failed: one row alone is refused in the end, if the server answers
+    /// heartbeats all the while. A server that does not is unwell as a whole, and waited for.
+    async fn failed_at(&mut self, window: &Window, complaint: String) -> Result<Sent, Trouble> {
+        self.beat().await?;
+        match (self.suspicion.failed(window.rows.len()), window.rows.as_slice()) {
+            (Verdict::GiveUp, [row]) => Ok(self.batches.give_up(row, &complaint)),
+            _ => Err(Trouble::Failed(complaint)),
+        }
     }
 
     fn wait_after(&mut self, trouble: &Trouble) -> Duration {
         match trouble {
             Trouble::Busy { retry_after, .. } => self.backoff.wait(*retry_after, &mut self.rng),
             Trouble::Unauthorized(_) => self.backoff.wait(None, &mut self.rng).max(self.unauthorized_wait),
-            Trouble::NoAnswer(_) | Trouble::Disk(_) => self.backoff.wait(None, &mut self.rng),
+            Trouble::NoAnswer(_) | Trouble::Failed(_) | Trouble::Disk(_) => self.backoff.wait(None, &mut self.rng),
         }
     }
 

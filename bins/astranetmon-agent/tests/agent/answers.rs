@@ -158,6 +158,44 @@ async fn one_row_that_no_server_can_read_goes_alone() {
 }
 
 #[tokio::test]
+async fn one_row_at_which_the_server_always_fails_holds_up_no_others_for_ever() {
+    let (server, folder) = (FakeServer::start(), tempfile::tempdir().expect("folder"));
+    fill(folder.path(), 0..500);
+    let bad = row(123).timestamp.to_string();
+    server.behave(move |request| {
+        // Heartbeats name the oldest row that waits, and are answered all the same.
+        if !request.path.ends_with("heartbeat") && request.body.to_string().contains(&bad) {
+            Reply::Status(500, "", r#"{"error": "An internal error occurred."}"#)
+        } else {
+            Reply::Take
+        }
+    });
+    run(agent(&server, SILENT), folder.path(), server.has_rows(499)).await;
+    assert_complete(&server.store(), (0..500).filter(|&number| number != 123), "all but the bad one");
+    let counts = counts(folder.path());
+    assert_eq!((counts.settled, counts.refused, counts.dropped), (500, 1, 0));
+}
+
+#[tokio::test]
+async fn a_server_that_fails_at_everything_for_long_gets_every_row_later() {
+    let (server, folder) = (FakeServer::start(), tempfile::tempdir().expect("folder"));
+    fill(folder.path(), 0..ROWS);
+    let mut requests = 0;
+    server.behave(move |request| {
+        requests += 1;
+        // The first heartbeat passes, so that rows are sent at all; then sixty requests fail, whatever they bring.
+        if requests > 61 || (requests == 1 && request.path.ends_with("heartbeat")) {
+            Reply::Take
+        } else {
+            Reply::Status(500, "", r#"{"error": "An internal error occurred."}"#)
+        }
+    });
+    run(agent(&server, SILENT), folder.path(), server.has_rows(2_500)).await;
+    assert_complete(&server.store(), 0..ROWS, "later");
+    assert_eq!(counts(folder.path()).refused, 0);
+}
+
+#[tokio::test]
 async fn refused_rows_are_not_sent_again_and_counted() {
     let (server, folder) = (FakeServer::start(), tempfile::tempdir().expect("folder"));
     fill(folder.path(), 0..10);
