@@ -1,7 +1,7 @@
 use std::borrow::Cow;
 
 use crate::answer::{Answer, RefusedRow};
-use crate::check::{RowContext, WireRow};
+use crate::check::{RowContext, TimeBounds, WireRow};
 
 /// Why a row is not taken.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -140,10 +140,26 @@ pub struct PendingAnswer {
     /// The row of each record.
     positions: Vec<u32>,
     refused: Vec<RefusedRow>,
+    /// Records that storage did not take.
+    too_old: usize,
     ignored: IgnoredFields,
 }
 
 impl PendingAnswer {
+    /// Refuses records whose time has gone into summaries meanwhile, given by their positions in the order in which the
+    /// records came.
+    #[must_use]
+    pub fn too_old(mut self, records: &[u32]) -> Self {
+        for row in records.iter().filter_map(|&record| self.positions.get(record as usize).copied()) {
+            let Refusal { field, reason } = TimeBounds::summarized();
+            let field = field.map(Cow::into_owned);
+            self.refused.push(RefusedRow { row, field, reason: reason.into_owned() });
+            self.too_old += 1;
+        }
+        self.refused.sort_by_key(|refused| refused.row);
+        self
+    }
+
     /// The answer, given the positions of the records that were known, in the order in which the records came.
     #[must_use]
     pub fn answer(self, known_records: &[u32]) -> Answer {
@@ -151,7 +167,7 @@ impl PendingAnswer {
         let known_rows: Vec<u32> =
             known_records.iter().filter_map(|&record| self.positions.get(record as usize).copied()).collect();
         Answer {
-            taken: count(self.positions.len() - known_rows.len().min(self.positions.len())),
+            taken: count(self.positions.len().saturating_sub(known_rows.len() + self.too_old)),
             known: count(known_rows.len()),
             refused: count(self.refused.len()),
             known_rows,

@@ -133,6 +133,11 @@ fn known_records_are_named_by_their_rows() {
     let body = format!(r#"{{"metrics": [{}, 0, {}, 0, {}]}}"#, row(1), row(2), row(3));
     let (records, pending) = metrics(&body).expect("readable").into_records();
     assert_eq!(records.len(), 3);
+    let late = pending.clone().too_old(&[1]).answer(&[2]);
+    assert_eq!((late.taken, late.known, late.refused), (1, 1, 3));
+    assert_eq!(late.refused_rows.iter().map(|row| row.row).collect::<Vec<_>>(), [1, 2, 3]);
+    let reason = "is of a time that this account has put into summaries: nothing can be added to it";
+    assert_eq!((late.refused_rows[1].field.as_deref(), &*late.refused_rows[1].reason), (Some("timestamp"), reason));
     let answer = pending.answer(&[1, 2]);
     assert_eq!((answer.taken, answer.known, answer.refused), (1, 2, 2));
     assert_eq!(answer.known_rows, [2, 4]);

@@ -35,8 +35,10 @@ impl BatchSample {
 /// Samples that are appended together.
 pub(crate) struct MetricBatch {
     pub(crate) samples: Vec<BatchSample>,
-    /// Places of samples that have nothing to add: to one before them, or to summaries.
-    known: Vec<u32>,
+    /// Samples that have nothing to add to one before them: places and times.
+    known: Vec<(u32, i64)>,
+    /// Places of samples whose time has gone into summaries.
+    too_old: Vec<u32>,
 }
 
 impl MetricBatch {
@@ -46,7 +48,7 @@ impl MetricBatch {
             let measured = Measured::of(&sample);
             BatchSample { place, sample, measured, fillers: Vec::new() }
         });
-        let batch = Self { samples: samples.collect(), known: Vec::new() };
+        let batch = Self { samples: samples.collect(), known: Vec::new(), too_old: Vec::new() };
         if batch.is_in_order() { batch } else { batch.distinct() }
     }
 
@@ -72,7 +74,7 @@ impl MetricBatch {
                     if first.measured.fill_from(&given.measured) {
                         first.fillers.push(given.place);
                     } else {
-                        self.known.push(given.place);
+                        self.known.push((given.place, given.timestamp()));
                     }
                 }
             }
@@ -85,14 +87,21 @@ impl MetricBatch {
     /// can tell.
     pub(crate) fn pass_by(&mut self, folded_before: i64) {
         for passed in self.samples.extract_if(.., |sample| sample.timestamp() < folded_before) {
-            self.known.push(passed.place);
-            self.known.extend(passed.fillers);
+            self.too_old.push(passed.place);
+            self.too_old.extend(passed.fillers);
         }
+        self.too_old
+            .extend(self.known.extract_if(.., |(_, timestamp)| *timestamp < folded_before).map(|known| known.0));
     }
 
     /// To be told what became of the samples.
     pub(crate) fn tally(&self) -> Tally<'_> {
-        Tally { inserted: Vec::with_capacity(self.samples.len()), filled: 0, known_rows: self.known.clone() }
+        Tally {
+            inserted: Vec::with_capacity(self.samples.len()),
+            filled: 0,
+            known_rows: self.known.iter().map(|(place, _)| *place).collect(),
+            too_old_rows: self.too_old.clone(),
+        }
     }
 }
 
@@ -101,6 +110,7 @@ pub(crate) struct Tally<'a> {
     inserted: Vec<&'a BatchSample>,
     filled: u64,
     known_rows: Vec<u32>,
+    too_old_rows: Vec<u32>,
 }
 
 impl<'a> Tally<'a> {
@@ -129,11 +139,13 @@ impl<'a> Tally<'a> {
     /// As callers are told.
     pub(crate) fn finish(mut self) -> Appended {
         self.known_rows.sort_unstable();
+        self.too_old_rows.sort_unstable();
         Appended {
             inserted: self.inserted.len() as u64,
             filled: self.filled,
             known: self.known_rows.len() as u64,
             known_rows: self.known_rows,
+            too_old_rows: self.too_old_rows,
         }
     }
 }
@@ -176,6 +188,11 @@ mod tests {
             batch.samples.iter().for_each(|sample| all_there.known(sample));
             assert_eq!(all_there.finish().known_rows, there, "{given:?}");
         }
+        let (early, late) = (sample("a", 1, one), sample("a", 3, one));
+        let mut batch = MetricBatch::of(vec![late.clone(), early.clone(), sample("a", 1, None), early, late]);
+        batch.pass_by(Timestamp::from_seconds(2).as_micros());
+        let passed = batch.tally().finish();
+        assert_eq!((passed.known_rows, passed.too_old_rows), (vec![4], vec![1, 2, 3]));
         let filled = MetricBatch::of(vec![sample("a", 1, None), sample("a", 1, two)]);
         assert_eq!(filled.samples[0].measured, Measured::of(&sample("a", 1, two)));
     }

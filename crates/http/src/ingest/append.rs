@@ -69,8 +69,8 @@ pub(super) async fn answer(
 ) -> Result<HttpResponse, ApiError> {
     let appended = appended.map_err(ApiError::of_ingestion)?;
     // Rows mark their agent as seen in the transaction that keeps them.
-    if appended.inserted + appended.filled + appended.known == 0 {
+    if appended.inserted + appended.filled + appended.known == 0 && appended.too_old_rows.is_empty() {
         state.storage.agent_seen(agent.scope(), agent.id(), now).await.map_err(ApiError::of_ingestion)?;
     }
-    Ok(json_response(&pending.answer(&appended.known_rows), None))
+    Ok(json_response(&pending.too_old(&appended.too_old_rows).answer(&appended.known_rows), None))
 }

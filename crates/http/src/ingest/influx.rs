@@ -144,11 +144,13 @@ async fn take(
             })
         })
         .await?;
-    let (scope, storage, mut known) = (agent.scope(), &state.storage, 0);
+    let (scope, storage, mut known, mut too_old) = (agent.scope(), &state.storage, 0, Vec::new());
     let is_empty =
         conversion.metrics.is_empty() && conversion.speedtests.is_empty() && conversion.traceroutes.is_empty();
     if !conversion.metrics.is_empty() {
-        known += storage.metric_append(scope, conversion.metrics, now).await.map_err(ApiError::of_ingestion)?.known;
+        let appended = storage.metric_append(scope, conversion.metrics, now).await.map_err(ApiError::of_ingestion)?;
+        known += appended.known;
+        too_old = appended.too_old_rows;
     }
     if !conversion.speedtests.is_empty() {
         let appended = storage.speedtest_append(scope, conversion.speedtests, now).await;
@@ -165,7 +167,7 @@ async fn take(
     *remembered = conversion.memory;
     drop(remembered);
     state.line_memory.keep(agent.principal(), memory);
-    Ok(conversion.pending.answer(u32::try_from(known).unwrap_or(u32::MAX)))
+    Ok(conversion.pending.too_old(&too_old).answer(u32::try_from(known).unwrap_or(u32::MAX)))
 }
 
 /// What senders to InfluxDB are told: its form, v1's and v2's together, with the lines that were refused.

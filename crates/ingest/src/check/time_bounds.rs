@@ -38,9 +38,17 @@ impl TimeBounds {
         self.now.plus_seconds(Self::MOST_AHEAD_SECONDS)
     }
 
+    /// Of a row whose time the account has put into summaries already; it may keep rows for longer again since.
+    pub(crate) fn summarized() -> Refusal {
+        Refusal::of("timestamp", "is of a time that this account has put into summaries: nothing can be added to it")
+    }
+
     pub(super) fn check(&self, timestamp: Timestamp) -> Result<Timestamp, Refusal> {
         if timestamp < self.oldest {
             let (days, oldest) = (self.kept_days, self.oldest);
+            if timestamp >= Self::keeping_days(self.now, days).oldest {
+                return Err(Self::summarized());
+            }
             let s = if days == 1 { "" } else { "s" };
             return Err(Refusal::of(
                 "timestamp",

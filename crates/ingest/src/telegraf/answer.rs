@@ -1,4 +1,8 @@
+use std::borrow::Cow;
+
 use serde::{Deserialize, Serialize};
+
+use crate::Refusal;
 
 /// What became of the lines of a body. It is sent once everything taken is durable.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -42,6 +46,17 @@ pub struct RefusedLine {
 }
 
 impl LinesAnswer {
+    /// Refused lines that are named.
+    const MOST_NAMED: usize = 100;
+
+    pub(super) fn refuse(&mut self, line: u32, Refusal { field, reason }: Refusal) {
+        self.refused = self.refused.saturating_add(1);
+        if self.refused_lines.len() < Self::MOST_NAMED {
+            let field = field.map(Cow::into_owned);
+            self.refused_lines.push(RefusedLine { line, field, reason: reason.into_owned() });
+        }
+    }
+
     /// The refusals in one sentence, as senders of line protocol log it; `None` if nothing was refused.
     #[must_use]
     pub fn partial_write(&self) -> Option<String> {

@@ -1,10 +1,9 @@
-use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use astranetmon_domain::{AgentId, MetricSample, Speedtest, Timestamp, Traceroute};
 
 use super::AgentMemory;
-use super::answer::{LinesAnswer, RefusedLine};
+use super::answer::LinesAnswer;
 use super::group::{GroupMemory, Reading, Settled, Values};
 use super::line::{Part, read};
 use super::mapping::{is_field, is_measurement};
@@ -50,9 +49,22 @@ pub enum RefusedBody {
 pub struct PendingLines {
     answer: LinesAnswer,
     records: u32,
+    /// The first line of each metric.
+    metric_lines: Vec<u32>,
 }
 
 impl PendingLines {
+    /// Refuses metrics whose time has gone into summaries meanwhile, given by their places among the metrics.
+    #[must_use]
+    pub fn too_old(mut self, metrics: &[u32]) -> Self {
+        for line in metrics.iter().filter_map(|&metric| self.metric_lines.get(metric as usize).copied()) {
+            self.records = self.records.saturating_sub(1);
+            self.answer.refuse(line, TimeBounds::summarized());
+        }
+        self.answer.refused_lines.sort_by_key(|refused| refused.line);
+        self
+    }
+
     /// The answer, given how many of the records were known.
     #[must_use]
     pub fn answer(self, known: u32) -> LinesAnswer {
@@ -110,15 +122,8 @@ struct Row {
 }
 
 impl Lines {
-    /// Refused lines that are named.
-    const MOST_NAMED: usize = 100;
-
-    fn refuse(&mut self, line: u32, Refusal { field, reason }: Refusal) {
-        self.answer.refused = self.answer.refused.saturating_add(1);
-        if self.answer.refused_lines.len() < Self::MOST_NAMED {
-            let field = field.map(Cow::into_owned);
-            self.answer.refused_lines.push(RefusedLine { line, field, reason: reason.into_owned() });
-        }
+    fn refuse(&mut self, line: u32, refusal: Refusal) {
+        self.answer.refuse(line, refusal);
     }
 
     fn take(&mut self, point: &Point<'_>, agent: &AgentId, now: Timestamp) -> Result<(), RefusedBody> {
@@ -240,12 +245,12 @@ impl Lines {
     ) -> Result<Conversion, RefusedBody> {
         let rows = std::mem::take(&mut self.rows);
         let known = rows.into_iter().filter(|(_, row)| row.row != MetricRow::default());
-        let metrics = known
+        let (metric_lines, metrics): (Vec<_>, Vec<_>) = known
             .filter_map(|(at, Row { line, row })| {
                 let checked = MetricRow { timestamp: Some(at), ..row }.check(metrics);
-                checked.map_err(|refusal| self.refuse(line, refusal)).ok()
+                checked.map(|metric| (line, metric)).map_err(|refusal| self.refuse(line, refusal)).ok()
             })
-            .collect::<Vec<_>>();
+            .unzip();
         let tests = std::mem::take(&mut self.speedtests);
         let mut speedtests = Vec::with_capacity(tests.len());
         for (line, test) in tests {
@@ -270,7 +275,8 @@ impl Lines {
         let mut answer = self.answer;
         answer.refused_lines.sort_by_key(|refused| refused.line);
         answer.ignored_fields = self.ignored.names().to_vec();
-        Ok(Conversion { metrics, speedtests, traceroutes, pending: PendingLines { answer, records }, memory })
+        let pending = PendingLines { answer, records, metric_lines };
+        Ok(Conversion { metrics, speedtests, traceroutes, pending, memory })
     }
 }
 

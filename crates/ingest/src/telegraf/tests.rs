@@ -280,7 +280,9 @@ fn lines_of_one_time_fill_each_other_and_overwrite_nothing() {
     let conversion = converted("system load1=1,load1=3 {0}\nsystem load1=2,load5=5 {0}\nsystem load1=7");
     let sample = only_metric(&conversion);
     assert_eq!((sample.load_1, sample.load_5, sample.timestamp), (Some(1.0), Some(5.0), NOW));
-    assert_eq!(conversion.pending.answer(1).known, 1);
+    assert_eq!(conversion.pending.clone().answer(1).known, 1);
+    let answer = conversion.pending.too_old(&[0]).answer(0);
+    assert_eq!((answer.taken, answer.known, answer.refused, answer.refused_lines[0].line), (0, 0, 1, 1));
 }
 
 #[test]

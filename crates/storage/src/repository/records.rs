@@ -74,6 +74,9 @@ pub struct Appended {
     pub known: u64,
     /// Which those are: places in what was given, from 0, rising.
     pub known_rows: Vec<u32>,
+    /// Metrics that were not taken, since samples of their time have gone into summaries, where nobody can see whether
+    /// they are counted already: places, rising.
+    pub too_old_rows: Vec<u32>,
 }
 
 /// Some metrics.
@@ -138,7 +141,8 @@ pub trait MetricRepository: Send + Sync {
     async fn metric_buckets(&self, scope: &Scope<ReadMetrics>, query: &BucketQuery) -> Result<Vec<MetricBucket>>;
 
     /// Appends metrics in one transaction. Unique on (account, agent, timestamp in ms): a second sample fills what was
-    /// unknown and overwrites nothing; one of a time of which samples have gone into summaries counts as known. Durable when this returns.
+    /// unknown and overwrites nothing; one of a time of which samples have gone into summaries is too old. Durable when
+    /// this returns.
     async fn metric_append(
         &self,
         scope: &Scope<Ingest>,

@@ -1,8 +1,10 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
 use actix_web::http::StatusCode;
-use astranetmon_auth::{ReadAccount, ReadAgents, Scope};
-use astranetmon_domain::AgentId;
+use astranetmon_auth::{ManageAccount, Operator, ReadAccount, ReadAgents, Scope};
+use astranetmon_domain::{AgentId, Retention};
+use astranetmon_storage::RetentionCursor;
 use proptest::test_runner::{Config, TestRunner};
 use serde_json::{Value, json};
 
@@ -43,6 +45,33 @@ async fn a_row_sent_again_changes_nothing_and_one_that_knows_more_fills() {
         assert_eq!(counts(&service.post(path, &token, &[], body.clone()).await), [1, 0, 0], "{path}");
         assert_eq!(counts(&service.post(path, &token, &[], body).await), [0, 1, 0], "{path}");
     }
+}
+
+/// The account kept one day of samples for a while, and then more again.
+#[actix_web::test]
+async fn rows_of_a_time_that_has_gone_into_summaries_are_refused_by_name() {
+    let service = Service::new().await;
+    let account = service.account("one").await;
+    let token = service.agent(account, "web-1").await;
+    let five_days = 5 * 86_400;
+    assert_eq!(counts(&service.post(METRICS, &token, &[], metrics(&[five_days], 1.0)).await), [1, 0, 0]);
+    let (manage, storage) = (Scope::<ManageAccount>::system(account, "test"), &service.storage);
+    let brief = Retention::new(1, 400, 1_100).expect("a retention");
+    storage.retention_set(&manage, Some(brief), START).await.expect("chosen");
+    let (operator, ttl) = (Operator::new("test"), Duration::from_secs(60));
+    let lease = storage.lease_acquire(&operator, "retention", "test", ttl, START).await.expect("asked").expect("free");
+    let mut next = Some(RetentionCursor::default());
+    while let Some(cursor) = next {
+        next = storage.retention_step(&lease, &cursor, START).await.expect("a step").next;
+    }
+    storage.retention_set(&manage, None, START).await.expect("chosen");
+    let again = service.post(METRICS, &token, &[], metrics(&[five_days, five_days - 1, 40 * 86_400, 1], 2.0)).await;
+    assert_eq!(counts(&again), [1, 0, 3]);
+    let answer = again.json();
+    let reasons: Vec<_> = answer["refused_rows"].as_array().expect("rows").iter().map(|row| &row["reason"]).collect();
+    let summarized = "is of a time that this account has put into summaries: nothing can be added to it";
+    assert_eq!(reasons[..2], [summarized, summarized]);
+    assert!(reasons[2].as_str().expect("text").starts_with("is older than this account keeps (31 days)"), "{answer}");
 }
 
 #[actix_web::test]

@@ -206,13 +206,13 @@ async fn unique_by_agent_and_id<R: Record + WithId>(storage: Arc<dyn Storage>) {
     let a = b.with(b.id(), agent_id("a"), NOVEMBER);
     assert_eq!(b.find(&storage, &owner).await, None);
     let appended = R::append(&storage, &owner, vec![b.clone(), a.clone(), b.clone()]).await.expect("appended");
-    assert_eq!(appended, Appended { inserted: 2, filled: 0, known: 1, known_rows: vec![2] });
+    assert_eq!(appended, Appended { inserted: 2, filled: 0, known: 1, known_rows: vec![2], ..Appended::default() });
     assert_eq!(b.find(&storage, &owner).await, Some(a.clone()));
     assert_eq!(b.find(&storage, &stranger).await, None);
     // Months later, so that it would lie in another partition.
     let moved = b.with(b.id(), agent_id("b"), NOVEMBER.plus_seconds(90 * 86_400));
     let appended = R::append(&storage, &owner, vec![moved]).await.expect("appended");
-    assert_eq!(appended, Appended { inserted: 0, filled: 0, known: 1, known_rows: vec![0] });
+    assert_eq!(appended, Appended { inserted: 0, filled: 0, known: 1, known_rows: vec![0], ..Appended::default() });
     let all = R::page(&storage, &owner, &RecordFilter::ALL, 10, None).await;
     assert_eq!(all, Page { rows: vec![a, b], total: 2, more: false });
 }

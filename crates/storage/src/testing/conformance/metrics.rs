@@ -49,13 +49,16 @@ pub async fn a_batch_repeats_itself_harmlessly(storage: Arc<dyn Storage>) {
         with(1_000, None, None),
     ];
     let appended = MetricSample::append(&storage, &owner, batch.clone()).await.expect("appended");
-    assert_eq!(appended, Appended { inserted: 2, filled: 1, known: 1, known_rows: vec![2] });
+    assert_eq!(appended, Appended { inserted: 2, filled: 1, known: 1, known_rows: vec![2], ..Appended::default() });
     let again = MetricSample::append(&storage, &owner, batch).await.expect("appended");
-    assert_eq!(again, Appended { inserted: 0, filled: 0, known: 4, known_rows: vec![0, 1, 2, 3] });
+    assert_eq!(
+        again,
+        Appended { inserted: 0, filled: 0, known: 4, known_rows: vec![0, 1, 2, 3], ..Appended::default() }
+    );
     let mixed =
         vec![with(2_000, None, None), with(0, Some(9.0), None), with(3_000, None, None), with(2_000, None, None)];
     let mixed = MetricSample::append(&storage, &owner, mixed).await.expect("appended");
-    assert_eq!(mixed, Appended { inserted: 2, filled: 0, known: 2, known_rows: vec![1, 3] });
+    assert_eq!(mixed, Appended { inserted: 2, filled: 0, known: 2, known_rows: vec![1, 3], ..Appended::default() });
     let page = MetricSample::page(&storage, &owner, &RecordFilter::ALL, 10, None).await;
     let stored =
         vec![with(3_000, None, None), with(2_000, None, None), with(1_000, None, None), with(0, Some(1.0), Some(2.0))];

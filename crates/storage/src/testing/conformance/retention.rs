@@ -289,7 +289,8 @@ pub async fn accounts_keep_what_is_theirs(storage: Arc<dyn Storage>) {
     assert!(kept.oldest_metric(NOVEMBER) >= NOVEMBER.plus_seconds(-i64::from(KEPT.0) * DAY));
 }
 
-/// Nobody could see whether they are in a summary already: not even when the account keeps more again.
+/// Nobody could see whether they are in a summary already: not even when the account keeps more again. They are too
+/// old, and named.
 pub async fn samples_of_folded_times_are_not_taken_again(storage: Arc<dyn Storage>) {
     let owner = brief(&storage, "owner").await;
     let given = samples(&storage, &owner, 10, 100).await;
@@ -298,8 +299,14 @@ pub async fn samples_of_folded_times_are_not_taken_again(storage: Arc<dyn Storag
     storage.retention_set(&scope::<ManageAccount>(&owner), None, NOVEMBER).await.expect("chosen");
     let rows = total(&storage, &owner, &RecordFilter::ALL).await;
     let again = MetricSample::append(&storage, &owner, given.clone()).await.expect("appended");
-    assert_eq!((again.inserted, again.filled, again.known), (0, 0, given.len() as u64));
-    assert_eq!(again.known_rows, (0..given.len() as u32).collect::<Vec<_>>());
+    let kept = storage.retention_for_ingest(&scope(&owner)).await.expect("kept");
+    let places = |is_old: bool| -> Vec<u32> {
+        let places = (0..).zip(&given).filter(|(_, sample)| (sample.timestamp < kept.folded_before) == is_old);
+        places.map(|(place, _)| place).collect()
+    };
+    assert_eq!((again.inserted, again.filled, again.known), (0, 0, rows));
+    assert_eq!((again.known_rows, again.too_old_rows), (places(false), places(true)));
+    assert!(rows > 0 && kept.oldest_metric(NOVEMBER) == kept.folded_before, "refused before they come here");
     assert_eq!(total(&storage, &owner, &RecordFilter::ALL).await, rows);
     assert_eq!(counted(&storage, &owner, "a").await, 100);
 }
