@@ -63,7 +63,12 @@ async fn guesses_are_held_up_and_the_owner_is_not() {
     assert_eq!(owner.status, 201, "{owner:?}");
 }
 
-/// Known and unknown people, in turns, on the service itself: answers are equal, and so are their times.
+/// Further apart than this nobody may find the two; promised is one millisecond, on a machine that does nothing else.
+const APART: i64 = 2_000;
+
+/// Known and unknown people, in turns, on the service itself: answers are equal, and so are their times. What is judged
+/// is the median of the differences within a turn, to which a busy machine does the same on both sides; there are turns
+/// until it is known closely enough to be told from [`APART`], or four times as many as a quiet machine needs.
 #[actix_web::test]
 async fn a_wrong_password_takes_as_long_as_an_unknown_person() {
     let _alone = alone().await;
@@ -72,16 +77,17 @@ async fn a_wrong_password_takes_as_long_as_an_unknown_person() {
         let database = Database::new(kind).await;
         let office = database.office().await;
         let account = office.account("home", Plan::Enterprise).await;
-        for number in 0..rounds {
+        for number in 0..4 * rounds {
             office.person_without_password(&account, &format!("known-{number}@example.com")).await;
         }
         office.give_all_passwords(&account).await;
         let settings = ApiSettings { sign_ins_per_minute: std::num::NonZeroU32::MAX, ..ApiSettings::default() };
         let state = ApiState::new(Arc::clone(&office.storage), Arc::new(SystemClock), settings).await.expect("a state");
         let app = init_service(App::new().service(auth(web::Data::new(state)))).await;
-        let mut times = [Vec::new(), Vec::new()];
+        let mut differences = Vec::new();
         let mut bodies = Vec::new();
-        for number in 0..rounds {
+        for number in 0..4 * rounds {
+            let mut times = [0, 0];
             // Each goes first as often as the other.
             for index in [number % 2, (number + 1) % 2] {
                 let who = ["known", "other"][index];
@@ -93,25 +99,39 @@ async fn a_wrong_password_takes_as_long_as_an_unknown_person() {
                     .to_request();
                 let began = Instant::now();
                 let answer = app.call(request).await.expect("an answer");
-                times[index].push(began.elapsed());
+                times[index] = i64::try_from(began.elapsed().as_micros()).expect("not for ever");
                 let (status, mut headers) = (answer.status(), answer.headers().clone());
                 headers.remove("x-request-id");
                 let body = to_bytes(answer.into_body()).await.expect("a body");
                 bodies.push(format!("{status} {headers:?} {body:?}"));
+            }
+            differences.push(times[0] - times[1]);
+            if differences.len().is_multiple_of(rounds) {
+                let [least, median, most] = median_within(&mut differences);
+                println!("{kind:?}: {} turns, {median} us apart, surely {least} to {most}", differences.len());
+                if least > -APART && most < APART {
+                    break;
+                }
+                let is_surely_apart = least >= APART || most <= -APART;
+                assert!(!is_surely_apart, "{kind:?}: known people take {median} us more ({least} to {most})");
             }
         }
         bodies.sort();
         bodies.dedup();
         assert_eq!(bodies.len(), 1, "{kind:?}: {bodies:#?}");
         assert!(bodies[0].starts_with("401"), "{bodies:?}");
-        let [known, unknown] = times.map(|mut times| {
-            times.sort();
-            times[times.len() / 2]
-        });
-        println!("{kind:?}: {rounds} each, medians {known:?} and {unknown:?}");
-        let apart = known.abs_diff(unknown);
-        // Promised is one millisecond, on a machine that does nothing else.
-        assert!(apart < Duration::from_millis(2), "{kind:?}: medians {known:?} and {unknown:?}");
+        let [_, median, _] = median_within(&mut differences);
+        assert!(median.abs() < APART, "{kind:?}: known people take {median} us more");
         office.close().await;
     }
+}
+
+/// The median, and between which values it lies 999 times in 1,000, whatever the numbers are distributed like: as many
+/// of them lie below it as heads come in so many throws of a coin.
+fn median_within(numbers: &mut [i64]) -> [i64; 3] {
+    numbers.sort_unstable();
+    let middle = numbers.len() / 2;
+    // 3.29 standard deviations, each half of the root of the count.
+    let aside = numbers.len().isqrt() * 33 / 20;
+    [middle.saturating_sub(aside), middle, (middle + aside).min(numbers.len() - 1)].map(|at| numbers[at])
 }
