@@ -31,7 +31,7 @@ pub use permission::{Permission, PermissionSet, UnknownPermission};
 pub use principal::{ApiKeyRecord, ApiKeyState, KeyPrincipal, NewApiKey, Principal, RoleTooLow, SessionPrincipal};
 pub use scope::{
     Access, Actor, Forbidden, Ingest, ManageAccount, Operator, OwnKey, OwnUser, ReadAccount, ReadAgents, ReadAlerts,
-    ReadMetrics, ReadPermission, ReadSpeedtests, ReadTraceroutes, Scope,
+    ReadMetrics, ReadPermission, ReadSpeedtests, ReadTraceroutes, Scope, SeeChanges,
 };
 pub use secret_hash::{AgentTokenHash, EnrolmentHash, KeyHash, SessionHash, SetupHash};
 pub use session::{NewSession, SessionLookup, SessionRecord};

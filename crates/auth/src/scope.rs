@@ -39,6 +39,8 @@ accesses! {
     ReadSpeedtests = ReadSpeedtests;
     /// Reading traceroutes.
     ReadTraceroutes = ReadTraceroutes;
+    /// Seeing that an account's data has changed, and nothing of what.
+    SeeChanges;
     /// A key looking at itself: its facts and its use.
     OwnKey;
     /// A person looking after themselves: sessions.
@@ -109,6 +111,14 @@ impl<A: Access> Scope<A> {
     #[must_use]
     pub const fn actor(&self) -> &Actor {
         &self.actor
+    }
+}
+
+impl<P: ReadPermission> Scope<P> {
+    /// Whoever may read some of an account's data may see that it has changed.
+    #[must_use]
+    pub fn see_changes(&self) -> Scope<SeeChanges> {
+        Scope::granted(self.account_id, self.actor.clone())
     }
 }
 

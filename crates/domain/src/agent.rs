@@ -62,10 +62,18 @@ impl Agent {
         if self.disabled_at.is_some() {
             return AgentStatus::Disabled;
         }
-        let Some(seen) = self.last_seen_at else { return AgentStatus::Pending };
+        match self.online_until() {
+            None => AgentStatus::Pending,
+            Some(until) if now <= until => AgentStatus::Online,
+            Some(_) => AgentStatus::Offline,
+        }
+    }
+
+    /// The last moment at which it is online, unless it reports again or is switched off; `None` if it never reported.
+    #[must_use]
+    pub fn online_until(&self) -> Option<Timestamp> {
         let interval = self.facts.interval_seconds.unwrap_or(Self::DEFAULT_INTERVAL_SECONDS);
-        let patience = 3 * i64::from(interval) * 1_000_000;
-        if now.as_micros() - seen.as_micros() <= patience { AgentStatus::Online } else { AgentStatus::Offline }
+        self.last_seen_at.map(|seen| seen.plus_seconds(3 * i64::from(interval)))
     }
 }
 

@@ -44,7 +44,7 @@ pub use plan::{Plan, UnknownPlan};
 pub use retention::{InvalidRetention, Retention};
 pub use speedtest::{Speedtest, SpeedtestStatus};
 pub use text::clean_text;
-pub use time_range::{InvalidMoment, TimeRange, parse_moment};
+pub use time_range::{InvalidMoment, TimeRange, is_relative_moment, parse_moment};
 pub use timestamp::Timestamp;
 pub use traceroute::{Hop, Traceroute, TracerouteProtocol, TracerouteStatus, path_hash};
 

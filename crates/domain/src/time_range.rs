@@ -35,6 +35,12 @@ impl TimeRange {
 #[error("a moment is an RFC 3339 date and time, a date, or relative to now such as -7d")]
 pub struct InvalidMoment;
 
+/// Whether the text is a moment relative to now: what it means depends on when it is read.
+#[must_use]
+pub fn is_relative_moment(text: &str) -> bool {
+    text.starts_with("now") || text.starts_with('-')
+}
+
 /// Reads a moment as callers write it: RFC 3339 with any offset, a date and time without a zone (UTC), a date alone
 /// (midnight UTC), a space where `+` was meant or instead of `T`, or relative to `now`: `now`, `-7d`, `now-1h`
 /// with the units s, m, h, d and w.
@@ -42,8 +48,8 @@ pub struct InvalidMoment;
 /// # Errors
 /// [`InvalidMoment`] for any other text, and for moments outside the years 1 to 9999.
 pub fn parse_moment(text: &str, now: Timestamp) -> Result<Timestamp, InvalidMoment> {
-    if let Some(relative) = text.strip_prefix("now").or_else(|| text.starts_with('-').then_some(text)) {
-        return parse_relative(relative, now);
+    if is_relative_moment(text) {
+        return parse_relative(text.strip_prefix("now").unwrap_or(text), now);
     }
     if !text.is_ascii() || text.len() < 10 {
         return Err(InvalidMoment);

@@ -12,6 +12,7 @@ mod bound_sql;
 mod buckets;
 pub mod copy;
 mod counts;
+mod data_versions;
 mod enrolment;
 mod error;
 mod fetched;
@@ -39,10 +40,11 @@ pub use repository::{
     AccountRepository, AgentAdministration, AgentEdit, AgentHealth, AgentPage, AgentRepository, AgentTokenRecord,
     AlertBoard, AlertChange, AlertChannelRepository, AlertDestination, AlertEventChange, AlertEventPage,
     AlertEventPosition, AlertHistory, AlertInputs, AlertJob, AlertQuery, AlertRuleRepository, ApiKeyRepository,
-    Appended, AuditEntry, AuditPage, AuditPosition, AuditRepository, BucketQuery, BucketValue, ChangedRoute,
-    DeliveryOutcome, DueDelivery, EnrolRequest, Enrolled, EnrolmentRepository, Expired, FirstOwner, FleetRepository,
-    FleetRow, IngestRetention, InvalidBucketQuery, Lease, LeaseRepository, Maintenance, MeasuredSpeed, MetricBucket,
-    MetricPage, MetricRepository, NewAgent, NewAlertChannel, NewUser, RecordPage, RetentionCursor, RetentionJob,
-    RetentionRepository, RetentionSetting, RetentionStep, RouteChange, SessionRepository, Setup, SetupRepository,
-    SpeedtestRepository, Storage, TracerouteRepository, UsageRepository, UserRepository, WatchedAgent, WatchedRule,
+    Appended, AuditEntry, AuditPage, AuditPosition, AuditRepository, BucketQuery, BucketValue, ChangeRepository,
+    ChangedRoute, DeliveryOutcome, DueDelivery, EnrolRequest, Enrolled, EnrolmentRepository, Expired, FirstOwner,
+    FleetRepository, FleetRow, IngestRetention, InvalidBucketQuery, Lease, LeaseRepository, Maintenance, MeasuredSpeed,
+    MetricBucket, MetricPage, MetricRepository, NewAgent, NewAlertChannel, NewUser, RecordPage, RetentionCursor,
+    RetentionJob, RetentionRepository, RetentionSetting, RetentionStep, RouteChange, SessionRepository, Setup,
+    SetupRepository, SpeedtestRepository, Storage, TracerouteRepository, UsageRepository, UserRepository, WatchedAgent,
+    WatchedRule,
 };

@@ -1,11 +1,12 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicUsize, Ordering};
 
 use astranetmon_auth::{
     Access, AgentPrincipal, ApiKey, ApiKeyRecord, Ingest, KeyHash, KeyLookup, KeyPrincipal, LookupError, ManageAccount,
     NewApiKey, NewSession, Operator, OwnKey, OwnUser, PasswordHash, PermissionSet, ReadAccount, ReadAgents,
-    ReadMetrics, ReadSpeedtests, ReadTraceroutes, Scope, SessionHash, SessionLookup, SessionRecord, SetupHash,
+    ReadMetrics, ReadSpeedtests, ReadTraceroutes, Scope, SeeChanges, SessionHash, SessionLookup, SessionRecord,
+    SetupHash,
 };
 use astranetmon_domain::{
     Account, AccountId, AccountName, Agent, AgentFilter, AgentId, ApiKeyId, Heartbeat, MetricField, MetricPosition,
@@ -15,10 +16,11 @@ use astranetmon_domain::{
 use astranetmon_ratelimit::{QuotaUnavailable, QuotaWindows, UsageCount, Window, WindowTake};
 use astranetmon_storage::{
     AccountRepository, AgentPage, AgentRepository, ApiKeyRepository, Appended, AuditEntry, AuditPage, AuditPosition,
-    AuditRepository, BucketQuery, BucketValue, FirstOwner, FleetRepository, FleetRow, IngestRetention, Lease,
-    Maintenance, MetricBucket, MetricPage, MetricRepository, NewAgent, NewUser, RecordPage, RetentionCursor,
-    RetentionJob, RetentionRepository, RetentionSetting, RetentionStep, RouteChange, SessionRepository, Setup,
-    SetupRepository, SpeedtestRepository, StorageError, TracerouteRepository, UsageRepository, UserRepository,
+    AuditRepository, BucketQuery, BucketValue, ChangeRepository, FirstOwner, FleetRepository, FleetRow,
+    IngestRetention, Lease, Maintenance, MetricBucket, MetricPage, MetricRepository, NewAgent, NewUser, RecordPage,
+    RetentionCursor, RetentionJob, RetentionRepository, RetentionSetting, RetentionStep, RouteChange,
+    SessionRepository, Setup, SetupRepository, SpeedtestRepository, StorageError, TracerouteRepository,
+    UsageRepository, UserRepository,
 };
 use async_trait::async_trait;
 use uuid::Uuid;
@@ -38,6 +40,10 @@ pub(crate) struct FakeStorage {
     pub(crate) audit: Mutex<Vec<(AccountId, AuditEntry)>>,
     pub(super) agent_tokens: Mutex<HashMap<[u8; 32], AgentPrincipal>>,
     pub(super) heartbeats: Mutex<Vec<(AccountId, Heartbeat)>>,
+    /// Rises with what is appended.
+    pub(crate) version: AtomicI64,
+    /// Pages and records that were read so far.
+    pub(crate) reads: AtomicUsize,
     /// Key look-ups so far.
     pub(crate) lookups: AtomicUsize,
     /// Pings so far.
@@ -123,12 +129,14 @@ impl FakeStorage {
         is: impl Fn(&T) -> bool,
     ) -> Result<Option<T>> {
         self.ready()?;
+        self.reads.fetch_add(1, Ordering::SeqCst);
         let rows = rows.lock().expect("not poisoned");
         Ok(rows.iter().find(|(owner, row)| *owner == scope.account_id() && is(row)).map(|(_, row)| row.clone()))
     }
 
     fn append<T>(&self, rows: &Mutex<Vec<(AccountId, T)>>, account_id: AccountId, new: Vec<T>) -> Appended {
         let inserted = new.len() as u64;
+        self.version.fetch_add(1, Ordering::SeqCst);
         rows.lock().expect("not poisoned").extend(new.into_iter().map(|row| (account_id, row)));
         Appended { inserted, ..Appended::default() }
     }
@@ -207,6 +215,14 @@ impl UsageRepository for FakeStorage {
 }
 
 #[async_trait]
+impl ChangeRepository for FakeStorage {
+    async fn data_version(&self, _: &Scope<SeeChanges>) -> Result<i64> {
+        self.ready()?;
+        Ok(self.version.load(Ordering::SeqCst))
+    }
+}
+
+#[async_trait]
 impl AgentRepository for FakeStorage {
     async fn agent_page(
         &self,
@@ -215,6 +231,7 @@ impl AgentRepository for FakeStorage {
         limit: Option<u32>,
     ) -> Result<AgentPage> {
         self.ready()?;
+        self.reads.fetch_add(1, Ordering::SeqCst);
         let after = after.map(|(hostname, id)| (hostname.to_owned(), id.clone()));
         let key = |agent: &Agent| (agent.facts.hostname.clone(), agent.id.clone());
         let (agents, total, more) = page(&self.agents, scope.account_id(), |_| true, key, after, limit);
@@ -254,6 +271,7 @@ impl MetricRepository for FakeStorage {
         request: &PageRequest<MetricPosition, 10_000>,
     ) -> Result<MetricPage> {
         self.ready()?;
+        self.reads.fetch_add(1, Ordering::SeqCst);
         let key = |sample: &MetricSample| (std::cmp::Reverse(sample.timestamp), sample.agent_id.clone());
         let after = request.after.clone().map(|after| (std::cmp::Reverse(after.timestamp), after.agent_id));
         let matches = |sample: &MetricSample| filtered(filter, &sample.agent_id, sample.timestamp);
@@ -305,6 +323,7 @@ macro_rules! test_repository {
                 request: &PageRequest<RecordPosition, 1_000>,
             ) -> Result<RecordPage<$record>> {
                 self.ready()?;
+                self.reads.fetch_add(1, Ordering::SeqCst);
                 let key = |row: &$record| (std::cmp::Reverse(row.timestamp), row.agent_id.clone(), row.id.0);
                 let matches = |row: &$record| filtered(filter, &row.agent_id, row.timestamp);
                 let after = request.after.as_ref().map(record_key);

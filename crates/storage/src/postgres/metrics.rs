@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use diesel_async::{AsyncConnection, AsyncPgConnection, RunQueryDsl};
 use futures_util::TryStreamExt;
 
-use super::append::{add_counts, advance_account, lock_account_for_metrics};
+use super::append::{add_counts, advance_account, lock_account_for_metrics, touch_account};
 use super::bucket_rows::{BucketRow, BucketRows};
 use super::failure::Failure;
 use super::metric_write::{InsertMetrics, StoredMetrics, UpdateMetrics};
@@ -124,6 +124,8 @@ async fn append(
     }
     if appended.inserted + appended.filled > 0 {
         advance_account(connection, account_id, last + samples.len() as i64).await?;
+    } else if reporting.marks_as_seen() {
+        touch_account(connection, account_id).await?;
     }
     Ok(appended)
 }

@@ -10,6 +10,7 @@ mod alerts;
 mod api_keys;
 mod append;
 mod bucket_rows;
+mod changes;
 pub(crate) mod copying;
 mod enrolment;
 mod failure;
@@ -51,6 +52,7 @@ use self::partition::Partitions;
 pub use self::settings::PostgresSettings;
 use crate::StorageError;
 use crate::agent_lists::AgentLists;
+use crate::data_versions::DataVersions;
 use crate::kept_retentions::KeptRetentions;
 use crate::shares::Shares;
 
@@ -70,6 +72,7 @@ struct Lanes {
     /// Of the connections that read.
     shares: Shares,
     agent_lists: AgentLists,
+    data_versions: DataVersions,
     retentions: KeptRetentions,
     partitions: Partitions,
     call_deadline: Duration,
@@ -112,6 +115,7 @@ impl PostgresStorage {
                 gate: Lane::new(gate, settings.gate_connections, wait)?,
                 shares: Shares::of(settings.read_connections),
                 agent_lists: AgentLists::default(),
+                data_versions: DataVersions::default(),
                 retentions: KeptRetentions::default(),
                 partitions: Partitions::default(),
                 call_deadline: settings.call_deadline,
@@ -147,6 +151,7 @@ impl PostgresStorage {
         context: &'static str,
         work: impl AsyncFnOnce(&mut AsyncPgConnection) -> std::result::Result<T, Failure>,
     ) -> Result<T> {
+        let _writing = self.lanes.data_versions.writing();
         self.lanes.writes.call(context, self.lanes.call_deadline, work).await
     }
 
@@ -162,6 +167,7 @@ impl PostgresStorage {
             }
             outcome
         };
+        let _writing = self.lanes.data_versions.writing();
         self.lanes.writes.call(context, self.lanes.append_deadline, work).await
     }
 

@@ -8,7 +8,7 @@ use async_trait::async_trait;
 use diesel::QueryResult;
 use diesel_async::{AsyncConnection, AsyncPgConnection};
 
-use super::append::{add_counts, advance_account, lock_account};
+use super::append::{add_counts, advance_account, lock_account, touch_account};
 use super::failure::Failure;
 use super::reporting::admit;
 use super::totals::{self, total};
@@ -109,6 +109,8 @@ impl PostgresStorage {
                         Row::insert(connection, account_id, &mut rows).await?;
                         add_counts(connection, account_id, Row::KIND, &deltas).await?;
                         advance_account(connection, account_id, sequence).await?;
+                    } else if reporting.marks_as_seen() {
+                        touch_account(connection, account_id).await?;
                     }
                     appended.inserted = rows.len() as u64;
                     appended.known = appended.known_rows.len() as u64;

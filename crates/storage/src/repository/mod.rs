@@ -3,6 +3,7 @@
 mod alerts;
 mod audit;
 mod buckets;
+mod changes;
 mod enrolment;
 mod fleet;
 mod keys;
@@ -24,6 +25,7 @@ pub use self::alerts::{
 pub(crate) use self::audit::actor_text;
 pub use self::audit::{AuditEntry, AuditPage, AuditPosition, AuditRepository};
 pub use self::buckets::{BucketQuery, BucketValue, InvalidBucketQuery, MetricBucket};
+pub use self::changes::ChangeRepository;
 pub use self::enrolment::{
     AgentAdministration, AgentEdit, AgentHealth, AgentTokenRecord, EnrolRequest, Enrolled, EnrolmentRepository,
 };
@@ -56,6 +58,7 @@ pub trait Storage:
     + KeyLookup
     + QuotaWindows
     + UsageRepository
+    + ChangeRepository
     + AgentRepository
     + AgentAdministration
     + AgentTokenLookup
@@ -86,6 +89,7 @@ impl<T> Storage for T where
         + KeyLookup
         + QuotaWindows
         + UsageRepository
+        + ChangeRepository
         + AgentRepository
         + AgentAdministration
         + AgentTokenLookup

@@ -7,6 +7,7 @@ mod agent_administration;
 mod agents;
 mod alerts;
 mod api_keys;
+mod changes;
 mod connection;
 pub(crate) mod copying;
 mod enrolment;
@@ -41,6 +42,7 @@ use self::threads::{Readers, Writer};
 use self::windows::Windows;
 use crate::StorageError;
 use crate::agent_lists::AgentLists;
+use crate::data_versions::DataVersions;
 use crate::kept_retentions::KeptRetentions;
 use crate::shares::Shares;
 
@@ -72,6 +74,7 @@ pub struct SqliteStorage {
     windows: Arc<Windows>,
     shares: Arc<Shares>,
     agent_lists: Arc<AgentLists>,
+    data_versions: Arc<DataVersions>,
     retentions: Arc<KeptRetentions>,
 }
 
@@ -117,6 +120,7 @@ impl SqliteStorage {
             windows,
             shares: Arc::new(Shares::of(settings.readers)),
             agent_lists: Arc::default(),
+            data_versions: Arc::default(),
             retentions: Arc::default(),
         })
     }
@@ -152,6 +156,7 @@ impl SqliteStorage {
         &self,
         work: impl FnOnce(&mut SqliteConnection) -> Result<T> + Send + 'static,
     ) -> Result<T> {
+        let _writing = self.data_versions.writing();
         self.threads()?.writer.write(work).await
     }
 }

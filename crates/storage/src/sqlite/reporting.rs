@@ -4,6 +4,7 @@ use astranetmon_domain::{AccountId, AgentId, Timestamp};
 use diesel::prelude::*;
 use diesel::sqlite::SqliteConnection;
 
+use super::records::raise_data_version;
 use super::{Result, SqliteStorage};
 use crate::reporting::{Reporter, Reporting, gone};
 use crate::rows::LAST_USE_STEP_MICROS;
@@ -22,6 +23,7 @@ impl SqliteStorage {
                 Reporter::Agent(id) => {
                     refuse_gone(connection, account_id, id)?;
                     note_report(connection, account_id, id, reporting.now)?;
+                    raise_data_version(connection, account_id)?;
                 }
                 Reporter::Service(agents) => {
                     for id in agents {

@@ -9,6 +9,7 @@ pub mod alerts;
 pub mod api_keys;
 pub mod audit;
 pub mod buckets;
+pub mod changes;
 pub mod enrolment;
 pub mod fleet;
 pub mod leases;
@@ -98,6 +99,8 @@ macro_rules! conformance_tests {
                 path_changed_is_right_whatever_the_order_of_arrival;
             fleet: a_fleet_has_the_newest_of_each_agent, a_fleet_is_of_agents_that_are_known,
                 a_fleet_is_of_one_account;
+            changes: the_version_rises_with_everything_that_readers_see,
+                the_version_rises_when_an_agent_repeats_itself, the_version_rises_when_something_expires;
             audit: audit_pages_walk_the_whole_log, an_appended_entry_is_kept_clean_and_short;
             alerts: a_rule_comes_back_as_it_was_chosen, a_hundred_rules_and_twenty_channels_are_the_bound,
                 a_rule_takes_only_channels_of_its_account, a_secret_is_for_delivery_only, a_changed_rule_begins_anew,

@@ -26,13 +26,13 @@ const AGENTS: [&str; 3] = ["a", "b", "c.d"];
 /// 2 days of samples, 9 of hours, 30 of days.
 const KEPT: (u32, u32, u32) = (2, 9, 30);
 
-async fn lease(storage: &Arc<dyn Storage>, now: Timestamp) -> Lease {
+pub(super) async fn lease(storage: &Arc<dyn Storage>, now: Timestamp) -> Lease {
     let ttl = Duration::from_secs(3_600);
     storage.lease_acquire(&OPERATOR, "retention", "test", ttl, now).await.expect("no error").expect("free")
 }
 
 /// An account that keeps [`KEPT`].
-async fn brief(storage: &Arc<dyn Storage>, name: &str) -> Account {
+pub(super) async fn brief(storage: &Arc<dyn Storage>, name: &str) -> Account {
     let owner = account(storage, name).await;
     let kept = Retention::new(KEPT.0, KEPT.1, KEPT.2).expect("a retention");
     storage.retention_set(&scope::<ManageAccount>(&owner), Some(kept), NOVEMBER).await.expect("chosen");
@@ -44,7 +44,7 @@ async fn step(storage: &Arc<dyn Storage>, lease: &Lease, cursor: &RetentionCurso
 }
 
 /// A whole run; what went.
-async fn run(storage: &Arc<dyn Storage>, lease: &Lease) -> Expired {
+pub(super) async fn run(storage: &Arc<dyn Storage>, lease: &Lease) -> Expired {
     let (mut gone, mut cursor) = (Expired::default(), RetentionCursor::default());
     for _ in 0..10_000 {
         let step = step(storage, lease, &cursor).await;
