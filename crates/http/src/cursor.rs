@@ -26,7 +26,7 @@ pub(crate) struct Walk<'a> {
 }
 
 /// A place in the order of a list.
-pub(crate) trait Position: Sized {
+pub(crate) trait Position: std::fmt::Debug + Sized {
     /// Appends the place to a payload.
     fn write(&self, payload: &mut Vec<u8>);
     /// Takes the place from a payload.

@@ -6,6 +6,7 @@
 mod authorized;
 mod background;
 mod client_address;
+mod conditional;
 mod cursor;
 mod docs_page;
 mod encode;
@@ -16,6 +17,7 @@ mod health;
 pub mod ingest;
 mod middleware;
 mod mount;
+mod negotiation;
 mod openapi;
 mod query;
 mod quota_extension;

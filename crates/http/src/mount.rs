@@ -5,7 +5,7 @@ use actix_web::{HttpResponse, web};
 use crate::ApiError;
 use crate::endpoints;
 use crate::extractors::api_app_defaults;
-use crate::middleware::{authenticate, edge};
+use crate::middleware::{authenticate, edge, head};
 use crate::state::ApiState;
 
 /// The whole API under `/api`, to be mounted in any actix application:
@@ -28,6 +28,7 @@ pub(crate) fn api_with(
         .service(web::scope("/v1").configure(configure).default_service(web::to(not_found)))
         .default_service(web::to(not_found))
         .wrap(from_fn(move |request, next| authenticate(at_door.clone(), request, next)))
+        .wrap(from_fn(head))
         .wrap(from_fn(move |request, next| edge(at_edge.clone(), request, next)))
 }
 

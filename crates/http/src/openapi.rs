@@ -104,6 +104,7 @@ fn frame() -> OpenApi {
     for failure in FAILURES.iter().chain(&ingest::FAILURES) {
         components = components.response(failure.name, failure.response());
     }
+    components = components.response("NotModified", not_modified());
     let mut components = components.build();
     components.headers.extend(HEADERS.iter().map(|header| (header.0.to_owned(), RefOr::T(header_document(header)))));
     OpenApiBuilder::new()
@@ -115,7 +116,7 @@ fn frame() -> OpenApi {
 }
 
 /// Name, description, type and example of every response header.
-const HEADERS: [(&str, &str, Type, &str); 10] = [
+const HEADERS: [(&str, &str, Type, &str); 12] = [
     (
         "X-Request-Id",
         "Names this request in the service's log; taken from the caller if well-formed.",
@@ -165,7 +166,20 @@ const HEADERS: [(&str, &str, Type, &str); 10] = [
         Type::String,
         "Bearer realm=\"astranetmon\"",
     ),
-    ("Allow", "The methods that this path accepts.", Type::String, "GET"),
+    ("Allow", "The methods that this path accepts.", Type::String, "GET, HEAD"),
+    (
+        "ETag",
+        "Names this answer. Sent back in `If-None-Match`, it makes the same answer a 304, which costs no quota.",
+        Type::String,
+        "\"c2VlIHRoZSBjb250cmFjdA\"",
+    ),
+    (
+        "Cache-Control",
+        "How long the answer may be kept without asking: not at all, or, for a time of which agents can send nothing any \
+         more, a day.",
+        Type::String,
+        "private, no-cache",
+    ),
 ];
 
 fn header_document((_, description, kind, example): &(&str, &str, Type, &str)) -> Header {
@@ -232,8 +246,8 @@ const FAILURES: [Failure; 11] = [
     Failure {
         status: "405",
         name: "MethodNotAllowed",
-        description: "The path is read with GET only.",
-        example: "Method not allowed: this path accepts GET",
+        description: "The path is read only, with GET or HEAD.",
+        example: "Method not allowed: this path accepts GET, HEAD",
         headers: &["Allow"],
     },
     Failure {
@@ -306,6 +320,16 @@ impl Failure {
     }
 }
 
+/// The caller has the answer already.
+fn not_modified() -> Response {
+    let description = "The answer is still the one whose tag was sent in `If-None-Match`. It has no body, and costs no \
+                       quota.";
+    let mut response = ResponseBuilder::new().description(description).build();
+    refer_to_headers(&mut response, &["X-Request-Id", "ETag", "Cache-Control"]);
+    refer_to_headers(&mut response, &QUOTA_HEADERS);
+    response
+}
+
 /// Adds to an operation what follows from its path, parameters and security: failures, headers, permission.
 fn complete(operation: &mut Operation) {
     let security = serde_json::to_value(&operation.security).unwrap_or_default();
@@ -340,7 +364,16 @@ fn complete(operation: &mut Operation) {
             if has_next_page {
                 refer_to_headers(response, &["Link"]);
             }
+            if permission.is_some() {
+                refer_to_headers(response, &["ETag", "Cache-Control"]);
+            }
         }
+    }
+    // Where a permission is asked for, the answer is the account's data, and has a tag.
+    if permission.is_some() {
+        let reference = RefOr::Ref(Ref::new("#/components/responses/NotModified"));
+        operation.responses.responses.insert("304".to_owned(), reference);
+        operation.parameters.get_or_insert_default().push(RefOr::T(parameter::if_none_match()));
     }
     if let Some(permission) = permission {
         let sentence = format!("\n\nRequired permission: `{permission}`.");

@@ -16,6 +16,9 @@ pub(crate) const LIMIT: Parameter = Parameter { name: "limit", example: "100" };
 /// The example stands for what a `Link` header gave.
 pub(crate) const CURSOR: Parameter = Parameter { name: "cursor", example: "…" };
 
+pub(crate) const FIELDS: Parameter = Parameter { name: "fields", example: "agent_id,timestamp" };
+pub(crate) const FORMAT: Parameter = Parameter { name: "format", example: "csv" };
+
 /// A query string, decoded: known parameters only, each at most once.
 #[derive(Debug, Default)]
 pub(crate) struct QueryString {
@@ -64,19 +67,14 @@ impl QueryString {
 }
 
 fn unknown(name: &str, known: &[Parameter]) -> ApiError {
-    // Names further away than this are no slips of the keyboard; a suggestion would only mislead. Beyond the longest
-    // name there is nothing to compare, however much was sent.
-    let nearest = (name.len() <= 64)
-        .then(|| known.iter().max_by(|a, b| likeness(name, a).total_cmp(&likeness(name, b))))
-        .flatten()
-        .filter(|parameter| likeness(name, parameter) >= 0.5);
-    ApiError::BadRequest(match (nearest, known) {
+    let names: Vec<_> = known.iter().map(|parameter| parameter.name).collect();
+    let near = nearest(name, &names).and_then(|near| known.iter().find(|parameter| parameter.name == near));
+    ApiError::BadRequest(match (near, known) {
         (_, []) => "Unknown parameter: this path takes none, for example send it without a query".to_owned(),
         (Some(Parameter { name, example }), _) => {
             format!("Unknown parameter: did you mean {name}, for example {name}={example}")
         }
         (None, [first, ..]) => {
-            let names: Vec<_> = known.iter().map(|parameter| parameter.name).collect();
             format!(
                 "Unknown parameter: this path takes {}, for example {}={}",
                 names.join(", "),
@@ -87,8 +85,18 @@ fn unknown(name: &str, known: &[Parameter]) -> ApiError {
     })
 }
 
-fn likeness(name: &str, parameter: &Parameter) -> f64 {
-    strsim::normalized_damerau_levenshtein(&name.to_lowercase(), parameter.name)
+/// The known name that the caller may have meant.
+pub(crate) fn nearest<'a>(name: &str, known: &[&'a str]) -> Option<&'a str> {
+    // Names further away than this are no slips of the keyboard; a suggestion would only mislead. Beyond the longest
+    // name there is nothing to compare, however much was sent.
+    (name.len() <= 64)
+        .then(|| known.iter().copied().max_by(|a, b| likeness(name, a).total_cmp(&likeness(name, b))))
+        .flatten()
+        .filter(|known| likeness(name, known) >= 0.5)
+}
+
+fn likeness(name: &str, known: &str) -> f64 {
+    strsim::normalized_damerau_levenshtein(&name.to_lowercase(), known)
 }
 
 fn decode(text: &str) -> Result<String, ApiError> {

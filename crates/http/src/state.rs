@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use astranetmon_auth::{AgentTokenLookup, Authenticator, KeyLookup, Operator, PasswordQueue};
+use astranetmon_auth::{AgentTokenLookup, Authenticator, KeyLookup, Operator, PasswordQueue, ReadAgents, Scope};
 use astranetmon_domain::{Account, AccountId, AgentId, ApiKeyId, Clock, UserId};
 use astranetmon_ratelimit::{
     AddressGuard, ConcurrencyGuard, PlanLimiter, QuotaWindows, SessionGuard, SignInGuard, UsageRecorder,
@@ -13,6 +13,7 @@ use astranetmon_storage::{Storage, StorageError};
 use ipnet::IpNet;
 
 use crate::ApiError;
+use crate::conditional::OnlineTimes;
 use crate::health::StorageCheck;
 use crate::ingest::{BodyRoom, LineMemory, SpeedtestSeats};
 use crate::session::{SessionSecrets, SignedIn};
@@ -90,7 +91,8 @@ pub struct ApiState {
     pub(crate) passwords: PasswordQueue,
     pub(crate) session_secrets: SessionSecrets,
     pub(crate) usage: UsageRecorder,
-    /// Signs cursors; shared by all instances on one database.
+    pub(crate) online_times: OnlineTimes,
+    /// Signs cursors and entity tags; shared by all instances on one database.
     pub(crate) cursor_key: [u8; 32],
     pub(crate) storage_check: StorageCheck,
     draining: AtomicBool,
@@ -129,6 +131,7 @@ impl ApiState {
             address_guard: AddressGuard::new(settings.address_failures_per_minute),
             session_guard: SessionGuard::new(settings.session_requests_per_second, settings.session_burst),
             usage: UsageRecorder::default(),
+            online_times: OnlineTimes::default(),
             cursor_key,
             settings,
             storage_check: StorageCheck::default(),
@@ -168,6 +171,12 @@ impl ApiState {
         let id = signed_in.user().account_id;
         let account = self.storage.account_find(&Operator::new("show a person's account"), id).await?;
         account.ok_or(ApiError::NotSignedIn)
+    }
+
+    /// How many of the account's agents have gone offline since its data, which is at `version`, last changed: see
+    /// [`OnlineTimes`].
+    pub(crate) async fn gone_offline(&self, scope: &Scope<ReadAgents>, version: i64) -> Result<i64, ApiError> {
+        Ok(self.online_times.gone_offline(&*self.storage, scope, version, self.clock.now()).await?)
     }
 
     /// Counts a failure to authenticate of an address: `failed`, or `too_many` once there were too many.

@@ -22,7 +22,7 @@ use tokio::sync::Notify;
 
 use crate::mount::api_with;
 use crate::quota_extension::CurrentQuota;
-use crate::testing::{Ends, FakeStorage};
+use crate::testing::{Ends, FakeStorage, TestApi};
 use crate::{ApiSettings, ApiState, Authorized, anything_else, health};
 
 /// 2026-11-23T11:26:40Z
@@ -75,7 +75,21 @@ impl TestService {
     }
 
     pub(crate) async fn start(&self) -> Running {
-        let api = api_under_test(self.state.clone(), self.gate.clone());
+        self.start_with(api_under_test(self.state.clone(), self.gate.clone())).await
+    }
+
+    /// The real API, whose keys read what [`TestApi::fill`] gives to account 7.
+    pub(crate) async fn start_api(&self) -> Running {
+        self.start_with(crate::api(self.state.clone())).await
+    }
+
+    /// The endpoints alone, over the same storage.
+    pub(crate) fn endpoints(&self) -> TestApi {
+        let (storage, clock) = (Arc::clone(&self.storage), Arc::clone(&self.clock));
+        TestApi { state: self.state.clone(), storage, clock, now: START }
+    }
+
+    async fn start_with(&self, api: impl HttpServiceFactory + 'static) -> Running {
         let app =
             App::new().service(api).service(health(self.state.clone())).service(anything_else(self.state.clone()));
         let app = test::init_service(app).await;

@@ -1,23 +1,10 @@
-//! Metrics as JSON, straight from columns.
+//! Metrics as text, straight from columns.
 
-use std::convert::Infallible;
-use std::pin::Pin;
-use std::task::{Context, Poll};
-
-use actix_web::HttpResponse;
-use actix_web::body::{BodySize, MessageBody};
-use actix_web::http::header::HeaderValue;
 use astranetmon_domain::{AgentId, METRIC_FIELDS, MetricColumns, MetricFieldKind, NULL, Timestamp};
-use astranetmon_storage::MetricPage;
-use bytes::Bytes;
 
-use super::{json_head, number};
+use super::list_body::Rows;
+use super::{Fields, csv, number};
 
-/// Answers of up to so many rows, about 110 KiB, go out as one body with its length; larger ones in slices, so that a
-/// request holds its columns and one slice and not the whole text.
-const WHOLE_ROWS: usize = 128;
-/// A slice ends with the row that reaches this size.
-const SLICE_BYTES: usize = 60 * 1024;
 /// Longest text that is copied as one fixed block; every key fits.
 const BLOCK: usize = 48;
 /// A short text padded to one size, so that copying it is a few moves and no call.
@@ -74,8 +61,6 @@ const ROW_BYTES: usize = {
     }
     bytes
 };
-const OPENING: &[u8] = b"{\"metrics\":[";
-
 fn write_text(buffer: &mut [u8], at: usize, text: &[u8]) -> usize {
     buffer[at..at + text.len()].copy_from_slice(text);
     at + text.len()
@@ -90,98 +75,145 @@ fn write_row(buffer: &mut [u8], at: usize, columns: &MetricColumns, row: usize) 
     for ((key, field), column) in KEYS.iter().zip(&METRIC_FIELDS).zip(columns.values()) {
         at = key.write(buffer, at);
         let value = column[row];
-        at = if value == NULL {
-            write_text(buffer, at, b"null")
-        } else {
-            match field.kind {
-                MetricFieldKind::Integer => number::integer(buffer, at, value),
-                MetricFieldKind::Float { decimals: 1 } => number::fixed::<1>(buffer, at, value),
-                MetricFieldKind::Float { decimals: 2 } => number::fixed::<2>(buffer, at, value),
-                MetricFieldKind::Float { .. } => number::fixed::<3>(buffer, at, value),
-            }
-        };
+        at = if value == NULL { write_text(buffer, at, b"null") } else { write_number(buffer, at, field.kind, value) };
     }
     write_text(buffer, at, b"}")
 }
 
-/// Metrics that have not been written yet.
-struct MetricRows {
-    page: MetricPage,
+#[inline]
+fn write_number(buffer: &mut [u8], at: usize, kind: MetricFieldKind, value: i64) -> usize {
+    match kind {
+        MetricFieldKind::Integer => number::integer(buffer, at, value),
+        MetricFieldKind::Float { decimals: 1 } => number::fixed::<1>(buffer, at, value),
+        MetricFieldKind::Float { decimals: 2 } => number::fixed::<2>(buffer, at, value),
+        MetricFieldKind::Float { .. } => number::fixed::<3>(buffer, at, value),
+    }
+}
+
+/// Fields ahead of the measured ones: the agent and the time.
+const AHEAD: usize = 2;
+/// Every field of a metric, in its order.
+pub(crate) const METRIC_NAMES: [&str; AHEAD + METRIC_FIELDS.len()] = {
+    let mut names = ["agent_id"; AHEAD + METRIC_FIELDS.len()];
+    names[1] = "timestamp";
+    let mut field = 0;
+    while field < METRIC_FIELDS.len() {
+        names[AHEAD + field] = METRIC_FIELDS[field].name;
+        field += 1;
+    }
+    names
+};
+
+/// Metrics of a page.
+pub(crate) struct MetricRows {
+    columns: MetricColumns,
     /// The next row.
     row: usize,
-    started: bool,
-    finished: bool,
 }
 
 impl MetricRows {
-    fn new(page: MetricPage) -> Self {
-        Self { page, row: 0, started: false, finished: false }
+    pub(crate) const fn new(columns: MetricColumns) -> Self {
+        Self { columns, row: 0 }
     }
 
-    /// The next rows, until the text reaches `bytes`.
-    fn next_slice(&mut self, bytes: usize) -> Vec<u8> {
-        let columns = &self.page.columns;
-        let mut buffer = vec![0; bytes + OPENING.len() + 2 * ROW_BYTES];
-        let mut at = 0;
-        if !self.started {
-            self.started = true;
-            at = write_text(&mut buffer, at, OPENING);
+    /// Appends the number of a measured field of the next row; false if it is unknown.
+    fn append_number(&self, index: usize, out: &mut Vec<u8>) -> bool {
+        let value = self.columns.values()[index - AHEAD][self.row];
+        if value != NULL {
+            let at = out.len();
+            out.resize(at + number::LONGEST + 8, 0);
+            let end = write_number(out, at, METRIC_FIELDS[index - AHEAD].kind, value);
+            out.truncate(end);
         }
-        while self.row < columns.len() && at < bytes {
-            if self.row > 0 {
-                at = write_text(&mut buffer, at, b",");
+        value != NULL
+    }
+}
+
+impl Rows for MetricRows {
+    const KEY: &'static str = "metrics";
+
+    fn left(&self) -> usize {
+        self.columns.len() - self.row
+    }
+
+    fn write_next_json(&mut self, fields: &Fields, out: &mut Vec<u8>) {
+        let mut before = b'{';
+        for (index, name) in fields.iter() {
+            out.push(before);
+            out.push(b'"');
+            out.extend(name.as_bytes());
+            out.extend(b"\":");
+            match index {
+                0 => {
+                    out.push(b'"');
+                    out.extend(self.columns.agent_id(self.row).as_str().as_bytes());
+                    out.push(b'"');
+                }
+                1 => {
+                    out.push(b'"');
+                    out.extend(self.columns.timestamp(self.row).write_rfc3339());
+                    out.push(b'"');
+                }
+                index => {
+                    if !self.append_number(index, out) {
+                        out.extend(b"null");
+                    }
+                }
             }
-            at = write_row(&mut buffer, at, columns, self.row);
+            before = b',';
+        }
+        out.push(b'}');
+        self.row += 1;
+    }
+
+    fn write_next_csv(&mut self, fields: &Fields, out: &mut Vec<u8>) {
+        for (place, (index, _)) in fields.iter().enumerate() {
+            if place > 0 {
+                out.push(b',');
+            }
+            match index {
+                0 => csv::write_text(self.columns.agent_id(self.row).as_str(), out),
+                1 => out.extend(self.columns.timestamp(self.row).write_rfc3339()),
+                index => _ = self.append_number(index, out),
+            }
+        }
+        self.row += 1;
+    }
+
+    fn write_json_rows(&mut self, fields: &Fields, behind: u8, bytes: usize, out: &mut Vec<u8>) {
+        if !fields.is_all() {
+            while self.left() > 0 && out.len() < bytes {
+                self.write_next_json(fields, out);
+                out.push(behind);
+            }
+            return;
+        }
+        // What most callers ask for: whole rows, with room for them made once.
+        let mut at = out.len();
+        out.resize(at + (bytes + ROW_BYTES + 1).min(self.left() * (ROW_BYTES + 1)), 0);
+        while self.row < self.columns.len() && at < bytes {
+            at = write_row(out, at, &self.columns, self.row);
+            out[at] = behind;
+            at += 1;
             self.row += 1;
         }
-        if self.row == columns.len() {
-            at = write_text(&mut buffer, at, b"],\"total\":");
-            at = number::unsigned(&mut buffer, at, self.page.total);
-            at = write_text(&mut buffer, at, b"}");
-            self.finished = true;
-        }
-        buffer.truncate(at);
-        buffer
+        out.truncate(at);
     }
-}
-
-impl MessageBody for MetricRows {
-    type Error = Infallible;
-
-    fn size(&self) -> BodySize {
-        BodySize::Stream
-    }
-
-    fn poll_next(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Result<Bytes, Infallible>>> {
-        if self.finished {
-            return Poll::Ready(None);
-        }
-        Poll::Ready(Some(Ok(self.next_slice(SLICE_BYTES).into())))
-    }
-}
-
-/// An answer of metrics.
-pub(crate) fn metrics_response(page: MetricPage, link: Option<HeaderValue>) -> HttpResponse {
-    let rows = page.columns.len();
-    let mut body = MetricRows::new(page);
-    let mut response = json_head(link);
-    if rows <= WHOLE_ROWS { response.body(body.next_slice(rows * ROW_BYTES + 1)) } else { response.body(body) }
 }
 
 #[cfg(test)]
 mod tests {
+    use astranetmon_storage::MetricPage;
     use proptest::prelude::*;
 
+    use super::super::list_body;
+    use super::super::{Format, ListBody, Shape};
     use super::*;
     use crate::wire::{MetricList, MetricRecord};
 
     fn written(page: &MetricPage, slice: usize) -> Vec<u8> {
-        let mut rows = MetricRows::new(page.clone());
-        let mut text = Vec::new();
-        while !rows.finished {
-            text.extend(rows.next_slice(slice));
-        }
-        text
+        let shape = Shape { fields: Fields::all(&METRIC_NAMES), format: Format::Json };
+        list_body::written(ListBody::new(MetricRows::new(page.columns.clone()), shape, page.total, None), slice)
     }
 
     /// What serde says of the same page.

@@ -1,30 +1,30 @@
 //! Answers as bytes.
 
+mod csv;
+mod fields;
+mod format;
+mod list_body;
 mod metric_rows;
 mod number;
+mod record_rows;
+#[cfg(test)]
+mod tests;
 
 use actix_web::HttpResponse;
-use actix_web::http::header::{self, HeaderValue};
 use serde::Serialize;
 
-pub(crate) use metric_rows::metrics_response;
+pub(crate) use fields::Fields;
+pub(crate) use format::Format;
+pub(crate) use list_body::{ListBody, NextPage, Shape};
+pub(crate) use metric_rows::{METRIC_NAMES, MetricRows};
+pub(crate) use record_rows::{AgentRows, RecordRows};
 
 /// An answer of one JSON value, written in one pass.
-pub(crate) fn json_response(value: &impl Serialize, link: Option<HeaderValue>) -> HttpResponse {
+pub(crate) fn json_response(value: &impl Serialize) -> HttpResponse {
     let mut bytes = Vec::with_capacity(4 * 1024);
     // Wire types have string keys and no fallible parts, and a vector takes everything.
     if serde_json::to_writer(&mut bytes, value).is_err() {
         return HttpResponse::InternalServerError().finish();
     }
-    let mut response = json_head(link);
-    response.body(bytes)
-}
-
-fn json_head(link: Option<HeaderValue>) -> actix_web::HttpResponseBuilder {
-    let mut response = HttpResponse::Ok();
-    response.content_type("application/json; charset=utf-8");
-    if let Some(link) = link {
-        response.insert_header((header::LINK, link));
-    }
-    response
+    HttpResponse::Ok().content_type("application/json; charset=utf-8").body(bytes)
 }

@@ -1,9 +1,10 @@
 use actix_web::web::Data;
-use actix_web::{HttpRequest, HttpResponse, get};
+use actix_web::{HttpResponse, get};
 use astranetmon_auth::ReadAgents;
-use astranetmon_domain::AgentId;
+use astranetmon_domain::Agent;
 
-use super::record_list::NoParameters;
+use super::one_record::OneRecord;
+use crate::conditional::validator_of;
 use crate::encode::json_response;
 use crate::wire::AgentRecord;
 use crate::{ApiError, ApiState, Authorized};
@@ -21,11 +22,10 @@ use crate::{ApiError, ApiState, Authorized};
 #[get("/agents/{id}")]
 pub(crate) async fn agent(
     authorized: Authorized<ReadAgents>,
-    _: NoParameters,
-    request: HttpRequest,
+    asked: OneRecord<Agent>,
     state: Data<ApiState>,
 ) -> Result<HttpResponse, ApiError> {
-    let id = AgentId::parse(request.match_info().query("id")).map_err(|_| ApiError::NotFound)?;
-    let agent = state.storage.agent_find(authorized.scope(), &id).await?.ok_or(ApiError::NotFound)?;
-    Ok(json_response(&AgentRecord::new(&agent, state.clock.now()), None))
+    let validator = validator_of(&asked, authorized.scope(), &state).await?;
+    let agent = asked.find(authorized.scope(), &state).await?;
+    Ok(validator.mark(json_response(&AgentRecord::new(&agent, state.clock.now()))))
 }

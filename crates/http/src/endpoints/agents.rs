@@ -1,19 +1,19 @@
 use actix_web::dev::Payload;
-use actix_web::http::header::HeaderValue;
 use actix_web::web::Data;
 use actix_web::{FromRequest, HttpRequest, HttpResponse, get};
 use std::future::{Ready, ready};
 
-use astranetmon_auth::ReadAgents;
+use astranetmon_auth::{ReadAgents, Scope};
 use astranetmon_domain::{Agent, Limit, TimeRange};
 use utoipa::IntoParams;
 use utoipa::openapi::path::{Parameter, ParameterIn};
 
-use super::record_list::{WalkOrigin, bad_limit};
-use crate::cursor::{AgentPosition, Cursor};
-use crate::encode::json_response;
+use super::record_list::{WalkOrigin, bad_limit, describe_shape};
+use crate::conditional::{Canonical, Tagged, validator_of};
+use crate::cursor::{AgentPosition, Cursor, Position};
+use crate::encode::{AgentRows, ListBody, NextPage, Shape};
 use crate::openapi::parameter;
-use crate::query::{CURSOR, LIMIT};
+use crate::query::{CURSOR, FIELDS, FORMAT, LIMIT};
 use crate::wire::{AgentList, AgentRecord};
 use crate::{ApiError, ApiState, Authorized};
 
@@ -24,20 +24,37 @@ const MOST_ROWS: u32 = 10_000;
 pub(crate) struct AgentListQuery {
     limit: Option<Limit<MOST_ROWS>>,
     after: Option<AgentPosition>,
+    shape: Shape,
     origin: WalkOrigin,
 }
 
-impl AgentListQuery {
+impl Tagged for AgentListQuery {
+    type Permission = ReadAgents;
+
     fn read(request: &HttpRequest, state: &ApiState) -> Result<Self, ApiError> {
-        let origin = WalkOrigin::read(request, &[LIMIT, CURSOR])?;
+        let origin = WalkOrigin::read(request, &[LIMIT, CURSOR, FIELDS, FORMAT])?;
+        let shape = origin.shape(request, &AgentRecord::FIELDS)?;
         let limit = origin.query.get(LIMIT).map(|text| Limit::parse(text).map_err(|_| bad_limit())).transpose()?;
         let cursor: Option<Cursor<AgentPosition>> = origin.cursor(state)?;
-        Ok(Self { limit, after: cursor.map(|cursor| cursor.after), origin })
+        Ok(Self { limit, after: cursor.map(|cursor| cursor.after), shape, origin })
     }
 
-    fn link_behind(&self, last: &Agent, state: &ApiState) -> Option<HeaderValue> {
+    fn describe(&self, asked: &mut Canonical) {
+        self.origin.describe(asked);
+        describe_shape(&self.shape, asked);
+        asked.number(self.limit.map_or(0, |limit| i64::from(limit.rows())));
+        asked.written(|bytes| self.after.iter().for_each(|after| after.write(bytes)));
+    }
+
+    async fn passed(&self, scope: &Scope<ReadAgents>, state: &ApiState, version: i64) -> Result<i64, ApiError> {
+        state.gone_offline(scope, version).await
+    }
+}
+
+impl AgentListQuery {
+    fn behind(&self, last: &Agent, state: &ApiState) -> Option<NextPage> {
         let after = AgentPosition { hostname: last.facts.hostname.clone(), id: last.id.clone() };
-        self.origin.link(&Cursor { range: TimeRange::ALL, after }, state)
+        self.origin.next_page(&Cursor { range: TimeRange::ALL, after }, state)
     }
 }
 
@@ -53,7 +70,12 @@ impl FromRequest for AgentListQuery {
 
 impl IntoParams for AgentListQuery {
     fn into_params(_: impl Fn() -> Option<ParameterIn>) -> Vec<Parameter> {
-        vec![parameter::limit(None, MOST_ROWS), parameter::cursor()]
+        vec![
+            parameter::limit(None, MOST_ROWS),
+            parameter::cursor(),
+            parameter::fields(&AgentRecord::FIELDS),
+            parameter::format(),
+        ]
     }
 }
 
@@ -65,7 +87,15 @@ impl IntoParams for AgentListQuery {
     tag = "agents",
     params(AgentListQuery),
     security(("api_key" = ["read:agents"]), ("session" = [])),
-    responses((status = 200, description = "Agents.", body = AgentList)),
+    responses((
+        status = 200,
+        description = "Agents.",
+        content(
+            (AgentList = "application/json"),
+            (String = "application/x-ndjson"),
+            (String = "text/csv"),
+        ),
+    )),
 )]
 #[get("/agents")]
 pub(crate) async fn agents(
@@ -73,10 +103,10 @@ pub(crate) async fn agents(
     query: AgentListQuery,
     state: Data<ApiState>,
 ) -> Result<HttpResponse, ApiError> {
+    let validator = validator_of(&query, authorized.scope(), &state).await?;
     let after = query.after.as_ref().map(|after| (after.hostname.as_str(), &after.id));
     let page = state.storage.agent_page(authorized.scope(), after, query.limit.map(Limit::rows)).await?;
-    let now = state.clock.now();
-    let agents: Vec<_> = page.agents.iter().map(|agent| AgentRecord::new(agent, now)).collect();
-    let link = page.agents.last().filter(|_| page.more).and_then(|last| query.link_behind(last, &state));
-    Ok(json_response(&AgentList { agents, total: page.total }, link))
+    let next = page.agents.last().filter(|_| page.more).and_then(|last| query.behind(last, &state));
+    let rows = AgentRows::new(page.agents, state.clock.now());
+    Ok(validator.mark(ListBody::new(rows, query.shape, page.total, next).respond()))
 }

@@ -27,5 +27,5 @@ pub(crate) async fn key(
     // Uses are stored with a delay; those of this process are known at once.
     let pending = state.usage.pending(key.id).into_iter().map(|count| count.last_used_at);
     let last_used_at = pending.chain(key.last_used_at).max();
-    Ok(json_response(&KeyRecord::new(key, own.principal.plan, last_used_at), None))
+    Ok(json_response(&KeyRecord::new(key, own.principal.plan, last_used_at)))
 }

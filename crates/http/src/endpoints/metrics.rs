@@ -5,7 +5,8 @@ use astranetmon_domain::MetricPosition;
 use astranetmon_storage::MetricPage;
 
 use super::record_list::MetricListQuery;
-use crate::encode::metrics_response;
+use crate::conditional::validator_of;
+use crate::encode::{ListBody, MetricRows};
 use crate::wire::MetricList;
 use crate::{ApiError, ApiState, Authorized};
 
@@ -17,7 +18,15 @@ use crate::{ApiError, ApiState, Authorized};
     tag = "metrics",
     params(MetricListQuery),
     security(("api_key" = ["read:metrics"]), ("session" = [])),
-    responses((status = 200, description = "Metrics.", body = MetricList)),
+    responses((
+        status = 200,
+        description = "Metrics.",
+        content(
+            (MetricList = "application/json"),
+            (String = "application/x-ndjson"),
+            (String = "text/csv"),
+        ),
+    )),
 )]
 #[get("/metrics")]
 pub(crate) async fn metrics(
@@ -25,6 +34,7 @@ pub(crate) async fn metrics(
     query: MetricListQuery,
     state: Data<ApiState>,
 ) -> Result<HttpResponse, ApiError> {
+    let validator = validator_of(&query, authorized.scope(), &state).await?;
     let page = if query.filter.is_empty() {
         MetricPage::default()
     } else {
@@ -35,6 +45,6 @@ pub(crate) async fn metrics(
         timestamp: page.columns.timestamp(row),
         agent_id: page.columns.agent_id(row).clone(),
     });
-    let link = last.and_then(|last| query.link_behind(last, &state));
-    Ok(metrics_response(page, link))
+    let next = last.and_then(|last| query.behind(last, &state));
+    Ok(validator.mark(ListBody::new(MetricRows::new(page.columns), query.shape, page.total, next).respond()))
 }

@@ -5,6 +5,7 @@ mod agents;
 mod docs;
 mod key;
 mod metrics;
+mod one_record;
 mod openapi_json;
 mod own_key;
 mod record_list;
@@ -16,9 +17,14 @@ mod usage;
 
 use std::sync::LazyLock;
 
+use actix_web::{HttpRequest, HttpResponse};
+use astranetmon_domain::{Agent, Speedtest, Traceroute};
 use utoipa::openapi::PathItem;
 use utoipa_actix_web::service_config::ServiceConfig;
 
+use crate::ApiState;
+use crate::conditional::{IfNoneMatch, unchanged_of};
+use one_record::OneRecord;
 pub(crate) use record_list::NoParameters;
 
 pub use crate::openapi::openapi;
@@ -49,15 +55,36 @@ pub(crate) fn register(config: &mut ServiceConfig<'_>) {
         .service(docs::docs_asset);
 }
 
+/// 304 if the caller has the answer already, of an operation whose answers have tags.
+pub(crate) async fn unchanged(
+    condition: &IfNoneMatch,
+    request: &HttpRequest,
+    state: &ApiState,
+) -> Option<HttpResponse> {
+    let pattern = request.match_pattern()?;
+    match pattern.strip_prefix(PREFIX)? {
+        "/agents" => unchanged_of::<agents::AgentListQuery>(condition, request, state).await,
+        "/agents/{id}" => unchanged_of::<OneRecord<Agent>>(condition, request, state).await,
+        "/metrics" => unchanged_of::<record_list::MetricListQuery>(condition, request, state).await,
+        "/speedtests" => unchanged_of::<record_list::SpeedtestListQuery>(condition, request, state).await,
+        "/speedtests/{id}" => unchanged_of::<OneRecord<Speedtest>>(condition, request, state).await,
+        "/traceroutes" => unchanged_of::<record_list::TracerouteListQuery>(condition, request, state).await,
+        "/traceroutes/{id}" => unchanged_of::<OneRecord<Traceroute>>(condition, request, state).await,
+        _ => None,
+    }
+}
+
 /// The methods that a path knows, as `Allow` lists them; `None` if there is no such path.
 #[must_use]
 pub fn allowed_methods(path: &str) -> Option<&'static str> {
     static TEMPLATES: LazyLock<Vec<(String, String)>> = LazyLock::new(|| {
-        let methods = |item: &PathItem| {
-            let known = [("GET", item.get.is_some()), ("POST", item.post.is_some())];
+        let methods = |path: &str, item: &PathItem| {
+            // What can be read can be asked for its head alone.
+            let head = item.get.is_some() && path.starts_with(PREFIX);
+            let known = [("GET", item.get.is_some()), ("HEAD", head), ("POST", item.post.is_some())];
             known.into_iter().filter_map(|(method, known)| known.then_some(method)).collect::<Vec<_>>().join(", ")
         };
-        openapi().paths.paths.iter().map(|(path, item)| (path.clone(), methods(item))).collect()
+        openapi().paths.paths.iter().map(|(path, item)| (path.clone(), methods(path, item))).collect()
     });
     let template = TEMPLATES.iter().find(|(template, _)| matches_template(path, template));
     template.map(|(_, methods)| methods.as_str())

@@ -1,8 +1,10 @@
 use actix_web::web::Data;
-use actix_web::{HttpRequest, HttpResponse, get};
+use actix_web::{HttpResponse, get};
 use astranetmon_auth::ReadSpeedtests;
+use astranetmon_domain::Speedtest;
 
-use super::record_list::NoParameters;
+use super::one_record::OneRecord;
+use crate::conditional::validator_of;
 use crate::encode::json_response;
 use crate::wire::SpeedtestRecord;
 use crate::{ApiError, ApiState, Authorized};
@@ -20,11 +22,10 @@ use crate::{ApiError, ApiState, Authorized};
 #[get("/speedtests/{id}")]
 pub(crate) async fn speedtest(
     authorized: Authorized<ReadSpeedtests>,
-    _: NoParameters,
-    request: HttpRequest,
+    asked: OneRecord<Speedtest>,
     state: Data<ApiState>,
 ) -> Result<HttpResponse, ApiError> {
-    let id = request.match_info().query("id").parse().map_err(|_| ApiError::NotFound)?;
-    let speedtest = state.storage.speedtest_find(authorized.scope(), id).await?.ok_or(ApiError::NotFound)?;
-    Ok(json_response(&SpeedtestRecord::from(speedtest), None))
+    let validator = validator_of(&asked, authorized.scope(), &state).await?;
+    let speedtest = asked.find(authorized.scope(), &state).await?;
+    Ok(validator.mark(json_response(&SpeedtestRecord::from(speedtest))))
 }

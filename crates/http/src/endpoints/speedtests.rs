@@ -3,9 +3,10 @@ use actix_web::{HttpResponse, get};
 use astranetmon_auth::ReadSpeedtests;
 use astranetmon_storage::RecordPage;
 
-use super::record_list::TestListQuery;
-use crate::encode::json_response;
-use crate::wire::{SpeedtestList, SpeedtestRecord};
+use super::record_list::SpeedtestListQuery;
+use crate::conditional::validator_of;
+use crate::encode::{ListBody, RecordRows};
+use crate::wire::SpeedtestList;
 use crate::{ApiError, ApiState, Authorized};
 
 /// Query speed tests
@@ -14,22 +15,30 @@ use crate::{ApiError, ApiState, Authorized};
 #[utoipa::path(
     operation_id = "list_speedtests",
     tag = "speedtests",
-    params(TestListQuery),
+    params(SpeedtestListQuery),
     security(("api_key" = ["read:speedtests"]), ("session" = [])),
-    responses((status = 200, description = "Speed tests.", body = SpeedtestList)),
+    responses((
+        status = 200,
+        description = "Speed tests.",
+        content(
+            (SpeedtestList = "application/json"),
+            (String = "application/x-ndjson"),
+            (String = "text/csv"),
+        ),
+    )),
 )]
 #[get("/speedtests")]
 pub(crate) async fn speedtests(
     authorized: Authorized<ReadSpeedtests>,
-    query: TestListQuery,
+    query: SpeedtestListQuery,
     state: Data<ApiState>,
 ) -> Result<HttpResponse, ApiError> {
+    let validator = validator_of(&query, authorized.scope(), &state).await?;
     let page = if query.filter.is_empty() {
         RecordPage::default()
     } else {
         state.storage.speedtest_page(authorized.scope(), &query.filter, &query.page).await?
     };
-    let link = page.next.and_then(|next| query.link_behind(next, &state));
-    let speedtests = page.rows.into_iter().map(SpeedtestRecord::from).collect();
-    Ok(json_response(&SpeedtestList { speedtests, total: page.total }, link))
+    let next = page.next.and_then(|next| query.behind(next, &state));
+    Ok(validator.mark(ListBody::new(RecordRows::new(page.rows), query.shape, page.total, next).respond()))
 }

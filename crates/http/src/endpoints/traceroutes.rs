@@ -3,9 +3,10 @@ use actix_web::{HttpResponse, get};
 use astranetmon_auth::ReadTraceroutes;
 use astranetmon_storage::RecordPage;
 
-use super::record_list::TestListQuery;
-use crate::encode::json_response;
-use crate::wire::{TracerouteList, TracerouteRecord};
+use super::record_list::TracerouteListQuery;
+use crate::conditional::validator_of;
+use crate::encode::{ListBody, RecordRows};
+use crate::wire::TracerouteList;
 use crate::{ApiError, ApiState, Authorized};
 
 /// Query traceroutes
@@ -14,22 +15,30 @@ use crate::{ApiError, ApiState, Authorized};
 #[utoipa::path(
     operation_id = "list_traceroutes",
     tag = "traceroutes",
-    params(TestListQuery),
+    params(TracerouteListQuery),
     security(("api_key" = ["read:traceroutes"]), ("session" = [])),
-    responses((status = 200, description = "Traceroutes.", body = TracerouteList)),
+    responses((
+        status = 200,
+        description = "Traceroutes.",
+        content(
+            (TracerouteList = "application/json"),
+            (String = "application/x-ndjson"),
+            (String = "text/csv"),
+        ),
+    )),
 )]
 #[get("/traceroutes")]
 pub(crate) async fn traceroutes(
     authorized: Authorized<ReadTraceroutes>,
-    query: TestListQuery,
+    query: TracerouteListQuery,
     state: Data<ApiState>,
 ) -> Result<HttpResponse, ApiError> {
+    let validator = validator_of(&query, authorized.scope(), &state).await?;
     let page = if query.filter.is_empty() {
         RecordPage::default()
     } else {
         state.storage.traceroute_page(authorized.scope(), &query.filter, &query.page).await?
     };
-    let link = page.next.and_then(|next| query.link_behind(next, &state));
-    let traceroutes = page.rows.into_iter().map(TracerouteRecord::from).collect();
-    Ok(json_response(&TracerouteList { traceroutes, total: page.total }, link))
+    let next = page.next.and_then(|next| query.behind(next, &state));
+    Ok(validator.mark(ListBody::new(RecordRows::new(page.rows), query.shape, page.total, next).respond()))
 }

@@ -69,7 +69,7 @@ pub(crate) async fn usage(
     let (now, key_id) = (state.clock.now(), own.principal.key.id);
     let stored = state.storage.usage_by_hour(&own.scope, key_id, first_hour(now)).await?;
     let hours = hours(stored.into_iter().chain(state.usage.pending(key_id)), now);
-    Ok(json_response(&usage_record(own.principal.plan, quota.0, hours), None))
+    Ok(json_response(&usage_record(own.principal.plan, quota.0, hours)))
 }
 
 #[cfg(test)]

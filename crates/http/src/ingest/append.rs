@@ -72,5 +72,5 @@ pub(super) async fn answer(
     if appended.inserted + appended.filled + appended.known == 0 && appended.too_old_rows.is_empty() {
         state.storage.agent_seen(agent.scope(), agent.id(), now).await.map_err(ApiError::of_ingestion)?;
     }
-    Ok(json_response(&pending.too_old(&appended.too_old_rows).answer(&appended.known_rows), None))
+    Ok(json_response(&pending.too_old(&appended.too_old_rows).answer(&appended.known_rows)))
 }

@@ -48,5 +48,5 @@ pub(crate) async fn heartbeat(
     };
     state.storage.agent_heartbeat(agent.scope(), &heartbeat, now).await.map_err(ApiError::of_ingestion)?;
     let answer = HeartbeatAnswer { server_time: now.to_string(), agent_id: agent.id().to_string() };
-    Ok(json_response(&answer, None))
+    Ok(json_response(&answer))
 }

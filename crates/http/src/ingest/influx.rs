@@ -62,7 +62,7 @@ pub(crate) async fn lines(
     if answer.refused == 0 && answer.ignored_fields.is_empty() {
         return Ok(HttpResponse::NoContent().finish());
     }
-    Ok(json_response(&answer, None))
+    Ok(json_response(&answer))
 }
 
 /// Send line protocol as to InfluxDB v2

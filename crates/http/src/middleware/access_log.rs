@@ -45,6 +45,7 @@ impl AccessLog {
         let seconds = micros as f64 / 1e6;
         let status = response.status();
         let bytes = match response.body().size() {
+            _ if self.method == "HEAD" => Some(0),
             BodySize::None => Some(0),
             BodySize::Sized(bytes) => Some(bytes),
             BodySize::Stream => None,

@@ -5,13 +5,14 @@ use actix_web::body::BoxBody;
 use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::http::Method;
 use actix_web::middleware::Next;
-use actix_web::{Error, HttpMessage, HttpRequest, web};
+use actix_web::{Error, HttpMessage, HttpRequest, HttpResponse, web};
 use astranetmon_auth::{AuthError, KeyPrincipal, Principal};
 use astranetmon_domain::Plan;
 use astranetmon_ratelimit::{InFlight, Quota, Turn};
 
 use crate::ApiError;
 use crate::client_address::client_of;
+use crate::conditional::IfNoneMatch;
 use crate::endpoints;
 use crate::error::NO_BODY;
 use crate::middleware::credential::Credential;
@@ -32,8 +33,9 @@ fn routed_path(request: &ServiceRequest) -> &str {
     request.match_info().as_str()
 }
 
-/// The door of `/api`. In this order: credential, places in flight, plan, form and size; behind it the handler looks
-/// at the permission, then at the parameters. So whatever comes of a request with a valid key, it is counted.
+/// The door of `/api`. In this order: credential, places in flight, whether the caller has the answer already, plan,
+/// form and size; behind it the handler looks at the permission, then at the parameters. So whatever comes of a request
+/// with a valid key, it is counted, but for a 304, which has looked at all of that.
 pub(crate) async fn authenticate(
     state: web::Data<ApiState>,
     request: ServiceRequest,
@@ -44,22 +46,25 @@ pub(crate) async fn authenticate(
     }
     let admission = match identify(&state, request.request()).await {
         Ok(Caller::Key(key)) => {
-            let admission = admit_key(&state, &key, is_free(routed_path(&request))).await;
-            request.extensions_mut().insert(Principal::Key(key));
-            admission
+            request.extensions_mut().insert(Principal::Key(Arc::clone(&key)));
+            admit_key(&state, &key, &request).await
         }
         Ok(Caller::Person(signed_in)) => {
             request.extensions_mut().insert(signed_in.principal().clone());
             match pass_guard(&state, &signed_in).await {
-                Ok(place) => Admission { refusal: None, quota: None, place: Some(place) },
-                Err(refusal) => Admission { refusal: Some(refusal), quota: None, place: None },
+                Ok(place) => {
+                    let verdict = unchanged(&state, &request).await.map_or(Verdict::Passes, Verdict::Unchanged);
+                    Admission { verdict, quota: None, place: Some(place) }
+                }
+                Err(refusal) => Admission { verdict: Verdict::Refused(refusal), quota: None, place: None },
             }
         }
         Err(refusal) => return Ok(request.error_response(refusal)),
     };
-    let answer = match admission.refusal {
-        Some(refusal) => Ok(request.error_response(refusal)),
-        None => {
+    let answer = match admission.verdict {
+        Verdict::Refused(refusal) => Ok(request.error_response(refusal)),
+        Verdict::Unchanged(response) => Ok(request.into_response(response)),
+        Verdict::Passes => {
             request.extensions_mut().insert(CurrentQuota(admission.quota));
             behind_the_door(request, &next).await
         }
@@ -94,7 +99,7 @@ async fn behind_the_door(request: ServiceRequest, next: &Next<BoxBody>) -> Resul
     if let Err(refusal) = request_form::check(&request, NO_BODY) {
         return Ok(request.error_response(refusal));
     }
-    // Every endpoint is a `GET`; a known path says so to any other method.
+    // Every endpoint is a `GET`, and `HEAD` has become one; a known path says so to any other method.
     if *request.method() != Method::GET
         && let Some(allow) = endpoints::allowed_methods(routed_path(&request))
         && !allow.split(", ").any(|method| method == request.method().as_str())
@@ -162,16 +167,32 @@ async fn turn_to_look_up<'a>(state: &'a ApiState, token: &str, address: IpAddr) 
     state.address_guard.turn().await.map(Some).ok_or(ApiError::Unavailable)
 }
 
+/// 304 if the caller has the answer already. Whatever else is wrong with the request, it is told by those who count.
+async fn unchanged(state: &ApiState, request: &ServiceRequest) -> Option<HttpResponse> {
+    let condition = IfNoneMatch::of(request.headers())?;
+    if *request.method() != Method::GET || request_form::check(request, NO_BODY).is_err() {
+        return None;
+    }
+    endpoints::unchanged(&condition, request.request(), state).await
+}
+
+/// What becomes of a request.
+enum Verdict {
+    Passes,
+    /// The caller has the answer already, and this is to say so.
+    Unchanged(HttpResponse),
+    Refused(ApiError),
+}
+
 /// What the limits say of a request.
 struct Admission {
-    /// Why it goes no further.
-    refusal: Option<ApiError>,
+    verdict: Verdict,
     quota: Option<Quota>,
     /// The request's place, until its answer is sent.
     place: Option<InFlight>,
 }
 
-async fn admit_key(state: &ApiState, principal: &KeyPrincipal, free: bool) -> Admission {
+async fn admit_key(state: &ApiState, principal: &KeyPrincipal, request: &ServiceRequest) -> Admission {
     let key = &principal.key;
     let Some(place) = state.concurrency.enter(key.id).await else {
         let refusal = ApiError::TooManyRequests {
@@ -180,8 +201,10 @@ async fn admit_key(state: &ApiState, principal: &KeyPrincipal, free: bool) -> Ad
         };
         // Nothing is taken, and the refusal stands whether or not the headers can be told.
         let quota = state.plan_limiter.peek(principal, state.clock.now()).await.ok().flatten();
-        return Admission { refusal: Some(refusal), quota, place: None };
+        return Admission { verdict: Verdict::Refused(refusal), quota, place: None };
     };
+    let unchanged = unchanged(state, request).await;
+    let free = unchanged.is_some() || is_free(routed_path(request));
     let now = state.clock.now();
     let decision = if free {
         state.plan_limiter.peek(principal, now).await
@@ -190,17 +213,22 @@ async fn admit_key(state: &ApiState, principal: &KeyPrincipal, free: bool) -> Ad
     };
     let quota = match decision {
         Ok(quota) => quota,
-        Err(error) => return Admission { refusal: Some(error.into()), quota: None, place: None },
+        Err(error) => return Admission { verdict: Verdict::Refused(error.into()), quota: None, place: None },
     };
+    if let Some(response) = unchanged {
+        return Admission { verdict: Verdict::Unchanged(response), quota, place: Some(place) };
+    }
     let spent = quota.filter(|quota| quota.refused);
     if !free {
         state.usage.record(key.account_id, key.id, spent.is_some(), now);
     }
-    let refusal = spent.map(|quota| ApiError::TooManyRequests {
-        message: spent_message(principal.plan),
-        retry_after: quota.seconds_to_reset(now),
+    let verdict = spent.map_or(Verdict::Passes, |quota| {
+        Verdict::Refused(ApiError::TooManyRequests {
+            message: spent_message(principal.plan),
+            retry_after: quota.seconds_to_reset(now),
+        })
     });
-    Admission { refusal, quota, place: Some(place) }
+    Admission { verdict, quota, place: Some(place) }
 }
 
 const fn spent_message(plan: Plan) -> &'static str {

@@ -36,7 +36,8 @@ pub(crate) fn contract_form(response: HttpResponse, wants_problem: bool) -> Http
             if response.error().is_none() && !without_body {
                 return response;
             }
-            let allow = response.headers().get(header::ALLOW).and_then(|allow| allow.to_str().ok()).unwrap_or("GET");
+            let allow =
+                response.headers().get(header::ALLOW).and_then(|allow| allow.to_str().ok()).unwrap_or("GET, HEAD");
             let error = ApiError::from_status(status, allow);
             let body = error.problem_body();
             let response = HttpResponse::from_error(error);

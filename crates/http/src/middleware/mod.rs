@@ -1,5 +1,5 @@
 //! What every request goes through, outermost first: [`edge`] (detached from the connection, request id, safety
-//! headers, contract form of errors, access log), then, under `/api`, [`authenticate`] (credential, limits, form);
+//! headers, contract form of errors, access log), then, under `/api`, [`head`] and [`authenticate`] (credential, limits, form);
 //! `/ingest` has a door of its own.
 
 mod access_log;
@@ -8,6 +8,7 @@ mod contract_form;
 mod credential;
 mod detached;
 mod edge;
+mod head;
 mod held_place;
 mod quota_headers;
 pub(crate) mod request_form;
@@ -19,6 +20,7 @@ pub(crate) use contract_form::error_in_contract_form;
 pub(crate) use credential::Credential;
 pub(crate) use detached::caught;
 pub(crate) use edge::{edge, edge_with};
+pub(crate) use head::head;
 pub(crate) use held_place::held;
 pub use request_id::RequestId;
 

@@ -1,8 +1,11 @@
 //! Query parameters as the document describes them: exactly what the code accepts.
 
 use serde_json::json;
-use utoipa::openapi::path::{Parameter, ParameterBuilder, ParameterIn};
+use utoipa::openapi::path::{Parameter, ParameterBuilder, ParameterIn, ParameterStyle};
+use utoipa::openapi::schema::{Array, ArrayBuilder};
 use utoipa::openapi::{Object, ObjectBuilder, Required, Type};
+
+use crate::encode::Format;
 
 /// What [`astranetmon_domain::parse_moment`] accepts: a day, optionally with a time and a zone, or a distance from now.
 const MOMENT: &str = concat!(
@@ -73,6 +76,45 @@ pub(crate) fn cursor() -> Parameter {
     let description = "Where the page before ended. Opaque and signed: it is taken unchanged from the `Link` header \
                        of that page, and belongs to the same account and filters. `limit` may change.";
     query("cursor", description, text())
+}
+
+/// `names` are those of the record.
+pub(crate) fn fields(names: &[&str]) -> Parameter {
+    let description = "Only these fields of each record, with commas between them; they come in the record's own order. \
+                       What the answer's schema requires is then required of these alone.";
+    let items = text().enum_values(Some(names.iter().copied()));
+    let schema = ArrayBuilder::new().items(Object::from(items)).min_items(Some(1)).unique_items(true);
+    ParameterBuilder::new()
+        .name("fields")
+        .parameter_in(ParameterIn::Query)
+        .required(Required::False)
+        .description(Some(description))
+        .style(Some(ParameterStyle::Form))
+        .explode(Some(false))
+        .schema(Some(Array::from(schema)))
+        .example(Some(json!(names.iter().take(2).collect::<Vec<_>>())))
+        .build()
+}
+
+pub(crate) fn format() -> Parameter {
+    let description = "`json`: one object. `ndjson`: a line a record, and a last line with `row_count`, `total` and \
+                       `next_cursor`. `csv`: a table with a header row; lists and objects in it are JSON, unknown \
+                       values are empty, and texts that a spreadsheet would take for formulas begin with an apostrophe. \
+                       Without it, `Accept` decides.";
+    let names = Format::ALL.map(Format::name);
+    query("format", description, text().enum_values(Some(names)).default(Some(json!("json"))))
+}
+
+pub(crate) fn if_none_match() -> Parameter {
+    let description = "The `ETag` of an answer that the caller has, or several of them: if it is still the answer, \
+                       that is said with 304, which costs no quota.";
+    ParameterBuilder::new()
+        .name("If-None-Match")
+        .parameter_in(ParameterIn::Header)
+        .required(Required::False)
+        .description(Some(description))
+        .schema(Some(Object::from(text().examples([json!("\"c2VlIHRoZSBjb250cmFjdA\"")]))))
+        .build()
 }
 
 #[cfg(test)]

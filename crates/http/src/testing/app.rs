@@ -92,17 +92,7 @@ impl TestApi {
         let (mut metrics, mut speedtests, mut traceroutes) = (Vec::new(), Vec::new(), Vec::new());
         for id in ["agent-123", "b"] {
             let agent_id = AgentId::parse(id).expect("valid");
-            let facts = AgentFacts { hostname: format!("host-{id}"), ..AgentFacts::default() };
-            let agent = Agent {
-                id: agent_id.clone(),
-                facts,
-                name: None,
-                last_seen_at: Some(self.now),
-                created_at: self.now,
-                disabled_at: None,
-                public_ip: None,
-                labels: BTreeMap::from([("site".to_owned(), "ber".to_owned())]),
-            };
+            let agent = agent(&agent_id, self.now);
             self.storage.agents.lock().expect("not poisoned").push((AccountId(account_id), agent));
             for minute in 0..minutes {
                 let timestamp = self.now.plus_seconds(-60 * minute);
@@ -122,6 +112,11 @@ impl TestApi {
 
     /// A GET by `principal`, or by nobody.
     pub(crate) async fn get(&self, path: &str, principal: Option<&Principal>) -> Answer {
+        self.ask(test::TestRequest::get().uri(path), principal).await
+    }
+
+    /// A request by `principal`, or by nobody.
+    pub(crate) async fn ask(&self, request: test::TestRequest, principal: Option<&Principal>) -> Answer {
         let principal = principal.cloned();
         let quota = CurrentQuota(Some(Quota {
             limit: 1_000,
@@ -139,9 +134,29 @@ impl TestApi {
             })
             .configure(configure);
         let app = test::init_service(App::new().app_data(self.state.clone()).service(scope)).await;
-        let response = test::call_service(&app, test::TestRequest::get().uri(path).to_request()).await;
+        let response = test::call_service(&app, request.to_request()).await;
         let (status, headers) = (response.status(), response.headers().clone());
         Answer { status, headers, body: test::read_body(response).await.to_vec() }
+    }
+}
+
+/// One record of each kind that serde writes.
+pub(crate) fn sample_records() -> (Agent, Speedtest, Traceroute) {
+    let (id, now) = (AgentId::parse("agent-123").expect("valid"), Timestamp::from_seconds(1_795_433_218));
+    let uuid = Uuid::from_u128(1);
+    (agent(&id, now), speedtest(SpeedtestId(uuid), &id, now), traceroute(TracerouteId(uuid), &id, now))
+}
+
+fn agent(id: &AgentId, now: Timestamp) -> Agent {
+    Agent {
+        id: id.clone(),
+        facts: AgentFacts { hostname: format!("host-{id}"), ..AgentFacts::default() },
+        name: None,
+        last_seen_at: Some(now),
+        created_at: now,
+        disabled_at: None,
+        public_ip: None,
+        labels: BTreeMap::from([("site".to_owned(), "ber".to_owned())]),
     }
 }
 

@@ -5,5 +5,5 @@ mod fake_alerts;
 mod fake_enrolment;
 mod fake_storage;
 
-pub(crate) use app::{TestApi, key_principal};
+pub(crate) use app::{Answer, TestApi, key_principal, sample_records};
 pub(crate) use fake_storage::{Ends, FakeStorage};

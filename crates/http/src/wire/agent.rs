@@ -135,3 +135,28 @@ impl<'a> AgentRecord<'a> {
         }
     }
 }
+
+impl AgentRecord<'_> {
+    /// Its fields, in order.
+    pub(crate) const FIELDS: [&'static str; 19] = [
+        "id",
+        "hostname",
+        "status",
+        "name",
+        "last_seen_at",
+        "created_at",
+        "agent_version",
+        "os",
+        "os_version",
+        "kernel_version",
+        "arch",
+        "cpu_model",
+        "cpu_core_count",
+        "memory_total_bytes",
+        "boot_time",
+        "ip_addresses",
+        "public_ip",
+        "labels",
+        "interval_seconds",
+    ];
+}

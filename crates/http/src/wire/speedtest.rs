@@ -109,6 +109,34 @@ pub(crate) struct SpeedtestRecord {
     pub(crate) result_url: Option<String>,
 }
 
+impl SpeedtestRecord {
+    /// Its fields, in order.
+    pub(crate) const FIELDS: [&'static str; 22] = [
+        "id",
+        "agent_id",
+        "timestamp",
+        "status",
+        "error",
+        "provider",
+        "download_mbps",
+        "upload_mbps",
+        "download_bytes",
+        "upload_bytes",
+        "ping_ms",
+        "jitter_ms",
+        "packet_loss_percent",
+        "loaded_latency_ms",
+        "server_name",
+        "server_host",
+        "server_location",
+        "isp",
+        "external_ip",
+        "interface_name",
+        "duration_ms",
+        "result_url",
+    ];
+}
+
 impl From<Speedtest> for SpeedtestRecord {
     fn from(speedtest: Speedtest) -> Self {
         Self {

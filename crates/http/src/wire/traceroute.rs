@@ -118,6 +118,29 @@ pub(crate) struct TracerouteRecord {
     pub(crate) hops: Vec<HopRecord>,
 }
 
+impl TracerouteRecord {
+    /// Its fields, in order.
+    pub(crate) const FIELDS: [&'static str; 17] = [
+        "id",
+        "agent_id",
+        "timestamp",
+        "target",
+        "target_ip",
+        "ip_version",
+        "protocol",
+        "status",
+        "error",
+        "reached",
+        "hop_count",
+        "rtt_ms",
+        "packet_loss_percent",
+        "path_hash",
+        "path_changed",
+        "duration_ms",
+        "hops",
+    ];
+}
+
 /// One hop of a traceroute. A silent hop keeps its entry.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = Hop)]

@@ -125,7 +125,7 @@ async fn only_the_document_and_the_explorer_are_open() {
 #[test]
 fn every_served_path_knows_its_methods_and_no_other_does() {
     for (_, request) in good_requests() {
-        assert_eq!(allowed_methods(&request), Some("GET"), "{request}");
+        assert_eq!(allowed_methods(&request), Some("GET, HEAD"), "{request}");
     }
     for path in ["/", "/api/v1", "/api/v1/", "/api/v1/agents/", "/api/v1/agents/a/b", "/api/v1/metrics/1", "/agents"] {
         assert_eq!(allowed_methods(path), None, "{path}");

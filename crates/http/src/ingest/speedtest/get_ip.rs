@@ -34,5 +34,5 @@ pub(crate) struct OwnAddress {
 pub(crate) async fn get_ip(_: Agent, state: Data<ApiState>, request: HttpRequest) -> Result<HttpResponse, ApiError> {
     must_be_on(&state)?;
     let address = client_of(&state, &request).to_string();
-    Ok(json_response(&OwnAddress { processed_string: address, raw_isp_info: String::new() }, None))
+    Ok(json_response(&OwnAddress { processed_string: address, raw_isp_info: String::new() }))
 }

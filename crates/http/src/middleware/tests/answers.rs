@@ -42,7 +42,7 @@ async fn every_refusal_has_its_exact_status_headers_and_sentence() {
     let bearer = |key: &str| format!("Bearer {key}");
     let long = format!("/api/v1/metrics?agent_id={}", "x".repeat(8_192));
     let not_found = "{\"error\":\"Not found\"}";
-    let only_get = "{\"error\":\"Method not allowed: this path accepts GET\"}";
+    let only_get = "{\"error\":\"Method not allowed: this path accepts GET, HEAD\"}";
     for (method, path, credential, status, extra, body) in [
         ("GET", "/api/v1/metrics", Some(bearer(&good)), 200, &[][..], "{\"metrics\":[],\"total\":0}"),
         ("GET", "/api/v1/metrics", Some(format!("bEARER  {good}")), 200, &[], "{\"metrics\":[],\"total\":0}"),
@@ -80,15 +80,22 @@ async fn every_refusal_has_its_exact_status_headers_and_sentence() {
         ("GET", "/api/v1/metrics/", Some(bearer(&good)), 404, &[], not_found),
         ("GET", "/api/v1/number/many", Some(bearer(&good)), 404, &[], not_found),
         ("POST", "/api/v1/nothing", Some(bearer(&good)), 404, &[], not_found),
-        ("POST", "/api/v1/metrics", Some(bearer(&good)), 405, &["allow: GET"], only_get),
-        ("HEAD", "/api/v1/metrics", Some(bearer(&good)), 405, &["allow: GET"], only_get),
-        ("OPTIONS", "/api/v1/metrics", Some(bearer(&good)), 405, &["allow: GET"], only_get),
-        ("BREW", "/api/v1/metrics", Some(bearer(&good)), 405, &["allow: GET"], only_get),
-        ("DELETE", "/api/v1/gate", Some(bearer(&good)), 405, &["allow: GET"], only_get),
+        ("POST", "/api/v1/metrics", Some(bearer(&good)), 405, &["allow: GET, HEAD"], only_get),
+        ("PUT", "/api/v1/metrics", Some(bearer(&good)), 405, &["allow: GET, HEAD"], only_get),
+        ("OPTIONS", "/api/v1/metrics", Some(bearer(&good)), 405, &["allow: GET, HEAD"], only_get),
+        ("BREW", "/api/v1/metrics", Some(bearer(&good)), 405, &["allow: GET, HEAD"], only_get),
+        (
+            "DELETE",
+            "/api/v1/gate",
+            Some(bearer(&good)),
+            405,
+            &["allow: GET"],
+            "{\"error\":\"Method not allowed: this path accepts GET\"}",
+        ),
         // Open paths.
         ("GET", "/api/v1/openapi.json", None, 200, &[], "{}"),
         ("GET", "/api/v1/openapi.json", Some(bearer(&unknown)), 200, &[], "{}"),
-        ("POST", "/api/v1/openapi.json", None, 405, &["allow: GET"], only_get),
+        ("POST", "/api/v1/openapi.json", None, 405, &["allow: GET, HEAD"], only_get),
         ("GET", "/api/v1/docs/nothing", None, 404, &[], not_found),
         // Open or not is told by the path as routing decodes it, and what it does not decode is no open path.
         ("GET", "/api/v1/%6fpenapi.json", None, 200, &[], "{}"),

@@ -1,0 +1,200 @@
+//! Lists in slices, in each of the formats.
+
+use std::convert::Infallible;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use actix_web::HttpResponse;
+use actix_web::body::{BodySize, MessageBody};
+use actix_web::http::header::{self, HeaderValue};
+use bytes::Bytes;
+use serde::Serialize;
+
+use super::{Fields, Format, csv};
+
+/// A slice ends with the row that reaches this size.
+const SLICE_BYTES: usize = 60 * 1024;
+/// Answers of up to so many rows go out as one body with its length if they are no longer than [`WHOLE_BYTES`]; larger
+/// ones in slices, so that a request holds its rows and one slice and not the whole text.
+const WHOLE_ROWS: usize = 128;
+const WHOLE_BYTES: usize = 128 * 1024;
+
+/// Rows that have not been written yet.
+pub(crate) trait Rows: Unpin + 'static {
+    /// What the list is called.
+    const KEY: &'static str;
+
+    /// How many there are.
+    fn left(&self) -> usize;
+    /// Appends the next one as a JSON object with those fields.
+    fn write_next_json(&mut self, fields: &Fields, out: &mut Vec<u8>);
+    /// Appends the next one as cells with commas between them.
+    fn write_next_csv(&mut self, fields: &Fields, out: &mut Vec<u8>);
+
+    /// Appends the next ones as JSON objects, each with `behind` behind it, until the text reaches `bytes`.
+    fn write_json_rows(&mut self, fields: &Fields, behind: u8, bytes: usize, out: &mut Vec<u8>) {
+        while self.left() > 0 && out.len() < bytes {
+            self.write_next_json(fields, out);
+            out.push(behind);
+        }
+    }
+}
+
+/// The page behind a page.
+#[derive(Clone, Debug)]
+pub(crate) struct NextPage {
+    /// Where it begins.
+    pub(crate) cursor: String,
+    /// What leads there, for the header `Link`.
+    pub(crate) link: HeaderValue,
+}
+
+/// The last line of a list in lines.
+#[derive(Serialize)]
+struct Trailer<'a> {
+    row_count: usize,
+    total: u64,
+    next_cursor: Option<&'a str>,
+}
+
+/// How a caller wants a list.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Shape {
+    /// What of each record.
+    pub(crate) fields: Fields,
+    /// How it is written.
+    pub(crate) format: Format,
+}
+
+/// An answer of rows: a body in slices.
+pub(crate) struct ListBody<R> {
+    rows: R,
+    shape: Shape,
+    total: u64,
+    next: Option<NextPage>,
+    /// How many rows there were at first.
+    row_count: usize,
+    /// What was written ahead, to see whether it is all.
+    ahead: Option<Bytes>,
+    started: bool,
+    finished: bool,
+}
+
+impl<R: Rows> ListBody<R> {
+    pub(crate) fn new(rows: R, shape: Shape, total: u64, next: Option<NextPage>) -> Self {
+        let row_count = rows.left();
+        Self { rows, shape, total, next, row_count, ahead: None, started: false, finished: false }
+    }
+
+    /// The answer.
+    pub(crate) fn respond(mut self) -> HttpResponse {
+        let mut response = HttpResponse::Ok();
+        response.content_type(self.shape.format.content_type());
+        if let Some(next) = &self.next {
+            response.insert_header((header::LINK, next.link.clone()));
+        }
+        if self.shape.format == Format::Csv {
+            let disposition = format!("attachment; filename=\"{}.csv\"", R::KEY);
+            response.insert_header((header::CONTENT_DISPOSITION, disposition));
+        }
+        let bytes = if self.row_count <= WHOLE_ROWS { WHOLE_BYTES } else { SLICE_BYTES };
+        let first = self.next_slice(bytes);
+        if self.finished {
+            return response.body(first);
+        }
+        self.ahead = Some(first.into());
+        response.body(self)
+    }
+
+    /// The next rows, until the text reaches `bytes`.
+    fn next_slice(&mut self, bytes: usize) -> Vec<u8> {
+        let mut out = Vec::with_capacity(bytes.min(self.row_count * 1_024) + 2_048);
+        if !self.started {
+            self.started = true;
+            self.open(&mut out);
+        }
+        match self.shape.format {
+            Format::Json => self.rows.write_json_rows(&self.shape.fields, b',', bytes, &mut out),
+            Format::Ndjson => self.rows.write_json_rows(&self.shape.fields, b'\n', bytes, &mut out),
+            Format::Csv => {
+                while self.rows.left() > 0 && out.len() < bytes {
+                    self.rows.write_next_csv(&self.shape.fields, &mut out);
+                    out.extend(b"\r\n");
+                }
+            }
+        }
+        if self.rows.left() == 0 {
+            self.finished = true;
+            self.close(&mut out);
+        }
+        out
+    }
+
+    fn open(&self, out: &mut Vec<u8>) {
+        match self.shape.format {
+            Format::Json => {
+                out.extend(b"{\"");
+                out.extend(R::KEY.as_bytes());
+                out.extend(b"\":[");
+            }
+            Format::Ndjson => {}
+            Format::Csv => {
+                for (place, (_, name)) in self.shape.fields.iter().enumerate() {
+                    if place > 0 {
+                        out.push(b',');
+                    }
+                    csv::write_text(name, out);
+                }
+                out.extend(b"\r\n");
+            }
+        }
+    }
+
+    fn close(&self, out: &mut Vec<u8>) {
+        match self.shape.format {
+            Format::Json => {
+                if self.row_count > 0 {
+                    // The comma behind the last row, which is in this slice.
+                    out.pop();
+                }
+                out.extend(b"],\"total\":");
+                out.extend(self.total.to_string().as_bytes());
+                out.push(b'}');
+            }
+            Format::Ndjson => {
+                let next_cursor = self.next.as_ref().map(|next| next.cursor.as_str());
+                let trailer = Trailer { row_count: self.row_count, total: self.total, next_cursor };
+                let _ = serde_json::to_writer(&mut *out, &trailer);
+                out.push(b'\n');
+            }
+            Format::Csv => {}
+        }
+    }
+}
+
+impl<R: Rows> MessageBody for ListBody<R> {
+    type Error = Infallible;
+
+    fn size(&self) -> BodySize {
+        BodySize::Stream
+    }
+
+    fn poll_next(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Result<Bytes, Infallible>>> {
+        if let Some(ahead) = self.ahead.take() {
+            return Poll::Ready(Some(Ok(ahead)));
+        }
+        if self.finished {
+            return Poll::Ready(None);
+        }
+        Poll::Ready(Some(Ok(self.next_slice(SLICE_BYTES).into())))
+    }
+}
+
+#[cfg(test)]
+pub(crate) fn written<R: Rows>(mut body: ListBody<R>, slice: usize) -> Vec<u8> {
+    let mut text = Vec::new();
+    while !body.finished {
+        text.extend(body.next_slice(slice));
+    }
+    text
+}
