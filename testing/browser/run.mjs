@@ -25,6 +25,7 @@ const SUBJECTS = [
     "cross_site",
     "large_fleet",
     "alerts_arrive",
+    "alert_resolves",
     "secrets",
 ];
 const asked = process.argv.slice(2);

@@ -1,18 +1,13 @@
 // From an empty overview to an agent that reports, and to its end. Needs the account that set_up.mjs makes.
 
 import assert from "node:assert/strict";
-import path from "node:path";
-import { seriousViolations } from "../accessibility.mjs";
 import { nothing } from "../cases.mjs";
 import { taken } from "../chromium.mjs";
-import { screenshots } from "../packages.mjs";
-import { drawnCharts, overflow, settled, signedIn } from "../visitor.mjs";
+import { sent } from "../ingestion.mjs";
+import { looked } from "../pictures.mjs";
+import { drawnCharts, settled, signedIn } from "../visitor.mjs";
 import { OWNER } from "./set_up.mjs";
 
-const SIZES = [
-    { width: 1440, height: 900 },
-    { width: 390, height: 844 },
-];
 const HOST = "web-1";
 const NAME = "the front door";
 /** The overview looks each three seconds while it is empty. */
@@ -161,32 +156,4 @@ export default async function agents({ it, browser, servers }) {
 
 function rowOf(page) {
     return page.locator("#agent-table tbody tr").filter({ hasText: HOST });
-}
-
-/** Pictures of the page as it is, in both themes and widths; what is wrong with it there. */
-async function looked(page, name, { fullPage = true } = {}) {
-    const found = [];
-    for (const theme of ["light", "dark"]) {
-        await page.emulateMedia({ colorScheme: theme });
-        for (const size of SIZES) {
-            await page.setViewportSize(size);
-            await settled(page);
-            await page.screenshot({ path: path.join(screenshots, `${name}-${theme}-${size.width}.png`), fullPage });
-            const faulty = [...(await overflow(page)), ...(await seriousViolations(page))];
-            found.push(...faulty.map((each) => `${name}, ${theme}, ${size.width}: ${each}`));
-        }
-    }
-    await page.setViewportSize(SIZES[0]);
-    return found;
-}
-
-/** What the ingestion answers. */
-async function sent(server, what, token, body) {
-    const headers = { "content-type": "application/json", ...(token && { authorization: `Bearer ${token}` }) };
-    const answer = await fetch(`${server.url}/ingest/v1/${what}`, {
-        method: "POST",
-        headers,
-        body: JSON.stringify(body),
-    });
-    return { status: answer.status, body: await answer.json() };
 }

@@ -138,7 +138,7 @@ export default async function alerts({ it, browser, servers }) {
 }
 
 /** The form behind a button; its dialog is open. */
-async function opened(page, button) {
+export async function opened(page, button) {
     await page.getByRole("button", { name: button, exact: true }).click();
     const dialog = page.locator("dialog[open]");
     await dialog.waitFor();
