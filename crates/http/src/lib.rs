@@ -3,6 +3,7 @@
 //! [`api`] is the API itself, [`ingest()`] the way in for agents, [`health`] what an orchestrator asks, [`auth`] where people sign in; all are mounted in any
 //! actix application. [`signed_in_scope`] and [`open_scope`] carry a dashboard's pages. Beside it, one task of the process runs [`run_background`].
 
+mod allowed_origin;
 mod authorized;
 mod background;
 mod client_address;
@@ -29,6 +30,7 @@ mod test_service;
 mod testing;
 mod wire;
 
+pub use allowed_origin::{AllowedOrigin, InvalidOrigin};
 pub use authorized::Authorized;
 pub use background::run_background;
 pub use error::ApiError;

@@ -5,7 +5,7 @@ use actix_web::{HttpResponse, web};
 use crate::ApiError;
 use crate::endpoints;
 use crate::extractors::api_app_defaults;
-use crate::middleware::{authenticate, edge, head};
+use crate::middleware::{authenticate, compressed, cors, edge, head};
 use crate::state::ApiState;
 
 /// The whole API under `/api`, to be mounted in any actix application:
@@ -21,14 +21,16 @@ pub(crate) fn api_with(
     state: web::Data<ApiState>,
     configure: impl FnOnce(&mut web::ServiceConfig),
 ) -> impl HttpServiceFactory + 'static {
-    let (at_edge, at_door) = (state.clone(), state.clone());
+    let (at_edge, at_gate, at_door) = (state.clone(), state.clone(), state.clone());
     web::scope("/api")
         .app_data(state)
         .configure(api_app_defaults)
         .service(web::scope("/v1").configure(configure).default_service(web::to(not_found)))
         .default_service(web::to(not_found))
         .wrap(from_fn(move |request, next| authenticate(at_door.clone(), request, next)))
+        .wrap(from_fn(compressed))
         .wrap(from_fn(head))
+        .wrap(from_fn(move |request, next| cors(at_gate.clone(), request, next)))
         .wrap(from_fn(move |request, next| edge(at_edge.clone(), request, next)))
 }
 

@@ -12,14 +12,14 @@ use utoipa::openapi::security::{ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder
 use utoipa::openapi::tag::TagBuilder;
 use utoipa::openapi::{
     ComponentsBuilder, ContentBuilder, InfoBuilder, LicenseBuilder, ObjectBuilder, OpenApi, OpenApiBuilder, Ref, RefOr,
-    Response, ResponseBuilder, Server, Type,
+    Response, ResponseBuilder, Schema, Server, Type,
 };
 use utoipa::{PartialSchema, ToSchema};
 use utoipa_actix_web::{AppExt, scope};
 
 use self::ingest::require_every_property;
 use crate::endpoints::{PREFIX, register};
-use crate::wire::{ErrorBody, ProblemBody};
+use crate::wire::{ErrorBody, LatestRecord, ProblemBody};
 
 /// The whole document.
 #[must_use]
@@ -40,6 +40,10 @@ pub fn openapi() -> OpenApi {
     if let Some(components) = &mut document.components {
         let answered = components.schemas.iter_mut().filter(|(name, _)| !ingest::is_sent(name));
         answered.for_each(|(_, schema)| require_every_property(schema));
+        // There with `include=latest` only, so that nothing requires it.
+        if let Some(RefOr::T(Schema::Object(agent))) = components.schemas.get_mut("Agent") {
+            agent.properties.insert("latest".to_owned(), Ref::from_schema_name(LatestRecord::name()).into());
+        }
     }
     document
 }
@@ -100,7 +104,8 @@ fn frame() -> OpenApi {
             ))),
         )
         .schema(ErrorBody::name(), ErrorBody::schema())
-        .schema(ProblemBody::name(), ProblemBody::schema());
+        .schema(ProblemBody::name(), ProblemBody::schema())
+        .schema(LatestRecord::name(), LatestRecord::schema());
     for failure in FAILURES.iter().chain(&ingest::FAILURES) {
         components = components.response(failure.name, failure.response());
     }

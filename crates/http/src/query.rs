@@ -17,6 +17,7 @@ pub(crate) const LIMIT: Parameter = Parameter { name: "limit", example: "100" };
 pub(crate) const CURSOR: Parameter = Parameter { name: "cursor", example: "…" };
 
 pub(crate) const FIELDS: Parameter = Parameter { name: "fields", example: "agent_id,timestamp" };
+pub(crate) const INCLUDE: Parameter = Parameter { name: "include", example: "latest" };
 pub(crate) const FORMAT: Parameter = Parameter { name: "format", example: "csv" };
 
 /// A query string, decoded: known parameters only, each at most once.

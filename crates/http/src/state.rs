@@ -13,6 +13,7 @@ use astranetmon_storage::{Storage, StorageError};
 use ipnet::IpNet;
 
 use crate::ApiError;
+use crate::allowed_origin::AllowedOrigin;
 use crate::conditional::OnlineTimes;
 use crate::health::StorageCheck;
 use crate::ingest::{BodyRoom, LineMemory, SpeedtestSeats};
@@ -26,6 +27,8 @@ pub struct ApiSettings {
     pub public_url: Option<String>,
     /// Networks whose `X-Forwarded-For` is believed.
     pub trusted_proxies: Vec<IpNet>,
+    /// Whose pages may read the API from a browser, with a key; nobody's if there is none.
+    pub cors_origins: Vec<AllowedOrigin>,
     /// Whether this process itself speaks TLS, so that HSTS is sent.
     pub tls: bool,
     /// Requests a key may have in flight in this process.
@@ -56,6 +59,7 @@ impl Default for ApiSettings {
         Self {
             public_url: None,
             trusted_proxies: Vec::new(),
+            cors_origins: Vec::new(),
             tls: false,
             key_concurrency: NonZeroUsize::new(64).unwrap_or(NonZeroUsize::MIN),
             key_concurrency_wait: Duration::from_secs(1),

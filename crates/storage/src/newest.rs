@@ -13,7 +13,7 @@ use diesel::sqlite::Sqlite;
 
 use crate::StorageError;
 use crate::repository::{FleetRow, RouteChange};
-use crate::rows::{MetricReadRow, RecordRow, RouteChangeRow, SpeedtestRow};
+use crate::rows::{MetricReadRow, RecordRow, RouteChangeRow, SpeedtestRow, TracerouteRow};
 
 type Result<T> = std::result::Result<T, StorageError>;
 
@@ -31,6 +31,8 @@ const METRIC: Newest =
     Newest { table: "metric_sample", condition: "", order: "timestamp DESC", sqlite_key: "timestamp" };
 const SPEEDTEST: Newest =
     Newest { table: "speedtest", condition: "", order: "timestamp DESC, id", sqlite_key: "rowid" };
+const TRACEROUTE: Newest =
+    Newest { table: "traceroute", condition: "", order: "timestamp DESC, id", sqlite_key: "rowid" };
 const ROUTE_CHANGE: Newest =
     Newest { table: "traceroute", condition: " AND path_changed", order: "timestamp DESC, id", sqlite_key: "rowid" };
 
@@ -59,6 +61,16 @@ where
     SpeedtestRow: Selectable<DB>,
 {
     NewestOfEach { account_id: account_id.0, newest: SPEEDTEST, selection: SpeedtestRow::as_select() }
+}
+
+/// The newest traceroute of each agent that has any, in no order.
+pub(crate) fn newest_traceroutes<DB: diesel::backend::Backend>(
+    account_id: AccountId,
+) -> NewestOfEach<AsSelect<TracerouteRow, DB>>
+where
+    TracerouteRow: Selectable<DB>,
+{
+    NewestOfEach { account_id: account_id.0, newest: TRACEROUTE, selection: TracerouteRow::as_select() }
 }
 
 /// The newest changed route of each agent that has any, in no order.

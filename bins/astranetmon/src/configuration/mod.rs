@@ -22,7 +22,7 @@ use crate::Failure;
 pub use database_url::{Database, DatabaseUrl, InvalidDatabaseUrl};
 pub use layers::{Configuration, Environment, Flag, Layers};
 pub use mail::{MailPassword, MailSettings, MailTls};
-pub use network::{Network, PublicUrl};
+pub use network::{CorsOrigin, Network, PublicUrl};
 pub use setting::SETTINGS;
 pub use span::{InvalidSpan, Span};
 
@@ -40,6 +40,8 @@ pub struct Settings {
     pub public_url: Option<PublicUrl>,
     /// Networks of proxies whose `X-Forwarded-For` is believed.
     pub trusted_proxies: Vec<Network>,
+    /// Origins whose pages may read the API from a browser, with a key, such as `https://status.example.com`; or `*`.
+    pub cors_origins: Vec<CorsOrigin>,
     /// Where the link is written that makes the first owner; beside an embedded database, if unset.
     pub setup_link_file: Option<PathBuf>,
     /// Certificate and key; without them plain HTTP is spoken.
@@ -165,6 +167,7 @@ impl Default for Settings {
             database_url: DatabaseUrl::default(),
             public_url: None,
             trusted_proxies: Vec::new(),
+            cors_origins: Vec::new(),
             setup_link_file: None,
             tls: TlsPaths::default(),
             insecure_http: false,
@@ -294,6 +297,7 @@ impl Settings {
         ApiSettings {
             public_url: self.public_url.as_ref().map(ToString::to_string),
             trusted_proxies: self.trusted_proxies.iter().map(|network| network.0).collect(),
+            cors_origins: self.cors_origins.iter().map(|origin| origin.0.clone()).collect(),
             tls: self.tls.cert.is_some(),
             key_concurrency: self.limits.key_concurrency,
             key_concurrency_wait: self.limits.key_concurrency_wait.0,

@@ -31,6 +31,7 @@ pub const SETTINGS: &[Setting] = &[
     Setting { name: "database_url", secret: true, form: Form::Text },
     setting("public_url", Form::Text),
     setting("trusted_proxies", Form::List),
+    setting("cors_origins", Form::List),
     setting("setup_link_file", Form::Text),
     setting("insecure_http", Form::YesOrNo),
     setting("workers", Form::WholeNumber),

@@ -74,6 +74,7 @@ fn every_setting_is_read_from_the_environment_under_both_spellings() {
         "database_url" => "sqlite://elsewhere",
         "public_url" => "https://example.com",
         "trusted_proxies" => "10.0.0.0/8, ::1",
+        "cors_origins" => "https://status.example.com, http://localhost:3000",
         "insecure_http" | "speedtest_server" => "true",
         "log_format" => "json",
         "log_level" => "info,actix_web=warn",
@@ -101,6 +102,7 @@ fn every_setting_is_read_from_the_environment_under_both_spellings() {
         }
         let settings = configuration.settings;
         assert_eq!(settings.trusted_proxies.len(), 2);
+        assert_eq!(settings.cors_origins.len(), 2);
         assert_eq!(settings.workers.map(NonZeroUsize::get), Some(7));
         assert_eq!(settings.postgres.call_deadline, Span::from_secs(7));
     }

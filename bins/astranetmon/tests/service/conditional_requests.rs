@@ -92,3 +92,31 @@ async fn what_another_instance_took_is_seen_within_a_second() {
         }
     }
 }
+
+#[tokio::test]
+async fn a_compressed_answer_is_shorter_and_has_a_tag_of_its_own() {
+    let database = Database::sqlite();
+    let office = database.office().await;
+    let account = office.account("compressed", Plan::Enterprise).await;
+    fleet(&office, &account, &["agent-1", "agent-2"], 10, now(), "compressed", 0).await;
+    let bearer = format!("Bearer {}", office.key(&account).await.secret);
+    office.close().await;
+    let (server, caller) = (Server::start(&database), Caller::new());
+    let ask = async |method: Method, headers: &[(&str, &str)]| {
+        caller.ask(&server, method, WHOLE, Some(&bearer), headers).await
+    };
+    let length = |answer: &Answer| answer.header("content-length").expect("a length").parse::<usize>().expect("one");
+    let plain = ask(Method::GET, &[]).await;
+    assert_eq!(plain.header("content-encoding"), None);
+    for coding in ["gzip", "br", "zstd"] {
+        let answer = ask(Method::GET, &[("accept-encoding", coding)]).await;
+        assert_eq!(answer.header("content-encoding"), Some(coding));
+        assert!(length(&answer) * 2 < length(&plain), "{coding}: {} of {}", length(&answer), length(&plain));
+        let marked = format!("{}-{coding}\"", tag(&plain).trim_end_matches('"'));
+        assert_eq!(tag(&answer), marked);
+        let head = ask(Method::HEAD, &[("accept-encoding", coding)]).await;
+        assert_eq!((length(&head), tag(&head), head.body.as_str()), (length(&answer), marked.clone(), ""));
+        let unchanged = ask(Method::GET, &[("accept-encoding", coding), ("if-none-match", &marked)]).await;
+        assert_eq!((unchanged.status, tag(&unchanged)), (304, marked), "{coding}");
+    }
+}

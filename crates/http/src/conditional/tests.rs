@@ -18,7 +18,9 @@ fn tagged() -> Vec<String> {
     [
         "/api/v1/agents".to_owned(),
         "/api/v1/agents?limit=1".to_owned(),
+        "/api/v1/agents?include=latest".to_owned(),
         "/api/v1/agents/agent-123".to_owned(),
+        "/api/v1/overview".to_owned(),
         "/api/v1/metrics".to_owned(),
         "/api/v1/metrics?agent_id=b&start_date=-1d&limit=2".to_owned(),
         "/api/v1/speedtests".to_owned(),
@@ -139,7 +141,7 @@ async fn the_passing_of_time_alone_changes_statuses_and_their_tags() {
     let key = service.key(1, Plan::Enterprise, PermissionSet::ALL, Ends::default());
     let app = service.start_api().await;
     let mut tags = Vec::new();
-    for path in ["/api/v1/agents", "/api/v1/agents/b"] {
+    for path in ["/api/v1/agents", "/api/v1/agents/b", "/api/v1/overview"] {
         tags.push((path, call(&app, get(path, &key)).await.header("etag").expect("a tag").to_owned()));
     }
     service.clock.advance_seconds(180);

@@ -1,5 +1,6 @@
 //! Answers as bytes.
 
+mod agent_rows;
 mod csv;
 mod fields;
 mod format;
@@ -13,11 +14,12 @@ mod tests;
 use actix_web::HttpResponse;
 use serde::Serialize;
 
+pub(crate) use agent_rows::{AgentRows, Latest, OverviewRows};
 pub(crate) use fields::Fields;
 pub(crate) use format::Format;
 pub(crate) use list_body::{ListBody, NextPage, Shape};
 pub(crate) use metric_rows::{METRIC_NAMES, MetricRows};
-pub(crate) use record_rows::{AgentRows, RecordRows};
+pub(crate) use record_rows::RecordRows;
 
 /// An answer of one JSON value, written in one pass.
 pub(crate) fn json_response(value: &impl Serialize) -> HttpResponse {

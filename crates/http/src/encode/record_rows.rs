@@ -2,16 +2,15 @@
 
 use std::fmt;
 use std::marker::PhantomData;
-use std::sync::Arc;
 
-use astranetmon_domain::{Agent, Speedtest, Timestamp, Traceroute};
+use astranetmon_domain::{Speedtest, Traceroute};
 use serde::de::{MapAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::value::RawValue;
 
 use super::list_body::Rows;
 use super::{Fields, csv};
-use crate::wire::{AgentRecord, SpeedtestRecord, TracerouteRecord};
+use crate::wire::{SpeedtestRecord, TracerouteRecord};
 
 /// The members of an object, in its order.
 struct Members<'a>(Vec<(&'a str, &'a RawValue)>);
@@ -40,11 +39,11 @@ impl<'de: 'a, 'a> Deserialize<'de> for Members<'a> {
 
 /// Room for the JSON of a record, used again for each.
 #[derive(Default)]
-struct Scratch(Vec<u8>);
+pub(super) struct Scratch(Vec<u8>);
 
 impl Scratch {
     /// Appends the chosen fields as an object.
-    fn write_json(&mut self, record: &impl Serialize, fields: &Fields, out: &mut Vec<u8>) {
+    pub(super) fn write_json(&mut self, record: &impl Serialize, fields: &Fields, out: &mut Vec<u8>) {
         if fields.is_all() {
             // Wire types have string keys and no fallible parts, and a vector takes everything.
             let _ = serde_json::to_writer(out, record);
@@ -63,7 +62,7 @@ impl Scratch {
     }
 
     /// Appends the chosen fields as cells.
-    fn write_csv(&mut self, record: &impl Serialize, fields: &Fields, out: &mut Vec<u8>) {
+    pub(super) fn write_csv(&mut self, record: &impl Serialize, fields: &Fields, out: &mut Vec<u8>) {
         for (place, (_, value)) in self.members(record, fields).into_iter().enumerate() {
             if place > 0 {
                 out.push(b',');
@@ -77,38 +76,6 @@ impl Scratch {
         let _ = serde_json::to_writer(&mut self.0, record);
         let members: Vec<_> = serde_json::from_slice(&self.0).map_or_else(|_| Vec::new(), |Members(all)| all);
         members.into_iter().enumerate().filter(|(index, _)| fields.has(*index)).map(|(_, member)| member).collect()
-    }
-}
-
-/// Agents as they stand at one time.
-pub(crate) struct AgentRows {
-    agents: Arc<[Agent]>,
-    next: usize,
-    now: Timestamp,
-    scratch: Scratch,
-}
-
-impl AgentRows {
-    pub(crate) fn new(agents: Arc<[Agent]>, now: Timestamp) -> Self {
-        Self { agents, next: 0, now, scratch: Scratch::default() }
-    }
-}
-
-impl Rows for AgentRows {
-    const KEY: &'static str = "agents";
-
-    fn left(&self) -> usize {
-        self.agents.len() - self.next
-    }
-
-    fn write_next_json(&mut self, fields: &Fields, out: &mut Vec<u8>) {
-        self.scratch.write_json(&AgentRecord::new(&self.agents[self.next], self.now), fields, out);
-        self.next += 1;
-    }
-
-    fn write_next_csv(&mut self, fields: &Fields, out: &mut Vec<u8>) {
-        self.scratch.write_csv(&AgentRecord::new(&self.agents[self.next], self.now), fields, out);
-        self.next += 1;
     }
 }
 
@@ -158,7 +125,7 @@ mod tests {
     use super::*;
     use crate::encode::METRIC_NAMES;
     use crate::testing::sample_records;
-    use crate::wire::MetricRecord;
+    use crate::wire::{AgentRecord, AgentWithLatest, LatestRecord, MetricRecord, OverviewRecord};
 
     fn names(record: &impl Serialize, all: &'static [&'static str]) -> Vec<String> {
         let mut scratch = Scratch::default();
@@ -173,6 +140,12 @@ mod tests {
         // As many as there may be, so that one that was forgotten shows.
         static MANY: [&str; 60] = [""; 60];
         assert_eq!(names(&AgentRecord::new(&agent, now), &MANY), AgentRecord::FIELDS);
+        let latest = LatestRecord { metric: None, speedtest: None, traceroute: None };
+        let with_latest = AgentWithLatest { agent: AgentRecord::new(&agent, now), latest };
+        assert_eq!(names(&with_latest, &MANY), AgentWithLatest::FIELDS);
+        let agent = AgentRecord::new(&agent, now);
+        let overview = OverviewRecord { agent, metric: None, speedtest: None, traceroute: None };
+        assert_eq!(names(&overview, &MANY), OverviewRecord::FIELDS);
         assert_eq!(names(&SpeedtestRecord::from(speedtest), &MANY), SpeedtestRecord::FIELDS);
         assert_eq!(names(&TracerouteRecord::from(traceroute), &MANY), TracerouteRecord::FIELDS);
         assert_eq!(names(&MetricRecord::from(metric), &MANY), METRIC_NAMES);

@@ -8,13 +8,14 @@ use astranetmon_domain::{Agent, Limit, TimeRange};
 use utoipa::IntoParams;
 use utoipa::openapi::path::{Parameter, ParameterIn};
 
+use super::latest::LatestScopes;
 use super::record_list::{WalkOrigin, bad_limit, describe_shape};
 use crate::conditional::{Canonical, Tagged, validator_of};
 use crate::cursor::{AgentPosition, Cursor, Position};
 use crate::encode::{AgentRows, ListBody, NextPage, Shape};
 use crate::openapi::parameter;
-use crate::query::{CURSOR, FIELDS, FORMAT, LIMIT};
-use crate::wire::{AgentList, AgentRecord};
+use crate::query::{CURSOR, FIELDS, FORMAT, INCLUDE, LIMIT};
+use crate::wire::{AgentList, AgentRecord, AgentWithLatest};
 use crate::{ApiError, ApiState, Authorized};
 
 const MOST_ROWS: u32 = 10_000;
@@ -24,6 +25,8 @@ const MOST_ROWS: u32 = 10_000;
 pub(crate) struct AgentListQuery {
     limit: Option<Limit<MOST_ROWS>>,
     after: Option<AgentPosition>,
+    /// What of the newest records is asked for and may be read.
+    latest: Option<LatestScopes>,
     shape: Shape,
     origin: WalkOrigin,
 }
@@ -32,16 +35,30 @@ impl Tagged for AgentListQuery {
     type Permission = ReadAgents;
 
     fn read(request: &HttpRequest, state: &ApiState) -> Result<Self, ApiError> {
-        let origin = WalkOrigin::read(request, &[LIMIT, CURSOR, FIELDS, FORMAT])?;
-        let shape = origin.shape(request, &AgentRecord::FIELDS)?;
+        let origin = WalkOrigin::read(request, &[LIMIT, CURSOR, INCLUDE, FIELDS, FORMAT])?;
+        let include = match origin.query.get(INCLUDE) {
+            None => false,
+            Some("latest") => true,
+            Some(_) => {
+                return Err(ApiError::BadRequest(
+                    "Invalid include: what can be included is latest, for example include=latest".to_owned(),
+                ));
+            }
+        };
+        let names: &'static [&'static str] = if include { &AgentWithLatest::FIELDS } else { &AgentRecord::FIELDS };
+        let shape = origin.shape(request, names)?;
+        let include = include && shape.fields.has(AgentRecord::FIELDS.len());
+        let latest = include.then(|| LatestScopes::of(request)).transpose()?;
         let limit = origin.query.get(LIMIT).map(|text| Limit::parse(text).map_err(|_| bad_limit())).transpose()?;
         let cursor: Option<Cursor<AgentPosition>> = origin.cursor(state)?;
-        Ok(Self { limit, after: cursor.map(|cursor| cursor.after), shape, origin })
+        Ok(Self { limit, after: cursor.map(|cursor| cursor.after), latest, shape, origin })
     }
 
     fn describe(&self, asked: &mut Canonical) {
         self.origin.describe(asked);
         describe_shape(&self.shape, asked);
+        asked.number(i64::from(self.latest.is_some()));
+        self.latest.iter().for_each(|latest| latest.describe(asked));
         asked.number(self.limit.map_or(0, |limit| i64::from(limit.rows())));
         asked.written(|bytes| self.after.iter().for_each(|after| after.write(bytes)));
     }
@@ -73,6 +90,7 @@ impl IntoParams for AgentListQuery {
         vec![
             parameter::limit(None, MOST_ROWS),
             parameter::cursor(),
+            parameter::include(),
             parameter::fields(&AgentRecord::FIELDS),
             parameter::format(),
         ]
@@ -107,6 +125,10 @@ pub(crate) async fn agents(
     let after = query.after.as_ref().map(|after| (after.hostname.as_str(), &after.id));
     let page = state.storage.agent_page(authorized.scope(), after, query.limit.map(Limit::rows)).await?;
     let next = page.agents.last().filter(|_| page.more).and_then(|last| query.behind(last, &state));
-    let rows = AgentRows::new(page.agents, state.clock.now());
+    let latest = match &query.latest {
+        Some(latest) => Some(latest.read(&state).await?),
+        None => None,
+    };
+    let rows = AgentRows::new(page.agents, latest, state.clock.now());
     Ok(validator.mark(ListBody::new(rows, query.shape, page.total, next).respond()))
 }

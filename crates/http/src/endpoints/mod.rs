@@ -4,9 +4,11 @@ mod agent;
 mod agents;
 mod docs;
 mod key;
+mod latest;
 mod metrics;
 mod one_record;
 mod openapi_json;
+mod overview;
 mod own_key;
 mod record_list;
 mod speedtest;
@@ -43,6 +45,7 @@ pub(crate) fn register(config: &mut ServiceConfig<'_>) {
     config
         .service(agents::agents)
         .service(agent::agent)
+        .service(overview::overview)
         .service(metrics::metrics)
         .service(speedtests::speedtests)
         .service(speedtest::speedtest)
@@ -65,6 +68,7 @@ pub(crate) async fn unchanged(
     match pattern.strip_prefix(PREFIX)? {
         "/agents" => unchanged_of::<agents::AgentListQuery>(condition, request, state).await,
         "/agents/{id}" => unchanged_of::<OneRecord<Agent>>(condition, request, state).await,
+        "/overview" => unchanged_of::<overview::OverviewQuery>(condition, request, state).await,
         "/metrics" => unchanged_of::<record_list::MetricListQuery>(condition, request, state).await,
         "/speedtests" => unchanged_of::<record_list::SpeedtestListQuery>(condition, request, state).await,
         "/speedtests/{id}" => unchanged_of::<OneRecord<Speedtest>>(condition, request, state).await,

@@ -11,7 +11,7 @@ pub(crate) fn insert(headers: &mut HeaderMap, tls: bool) {
     insert_default(headers, header::CONTENT_SECURITY_POLICY, "default-src 'none'; frame-ancestors 'none'; sandbox");
     insert_default(headers, header::CACHE_CONTROL, "no-store");
     // A handler may have named more that its answer depends on.
-    headers.append(header::VARY, HeaderValue::from_static("Authorization, Cookie, Accept"));
+    headers.append(header::VARY, HeaderValue::from_static("Authorization, Cookie, Accept, Accept-Encoding"));
     if tls {
         headers
             .insert(header::STRICT_TRANSPORT_SECURITY, HeaderValue::from_static("max-age=31536000; includeSubDomains"));

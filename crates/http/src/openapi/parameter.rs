@@ -96,6 +96,11 @@ pub(crate) fn fields(names: &[&str]) -> Parameter {
         .build()
 }
 
+pub(crate) fn include() -> Parameter {
+    let description = "`latest`: each agent comes with the newest that it measured, in one field more.";
+    query("include", description, text().enum_values(Some(["latest"])))
+}
+
 pub(crate) fn format() -> Parameter {
     let description = "`json`: one object. `ndjson`: a line a record, and a last line with `row_count`, `total` and \
                        `next_cursor`. `csv`: a table with a header row; lists and objects in it are JSON, unknown \

@@ -17,9 +17,9 @@ use astranetmon_ratelimit::{QuotaUnavailable, QuotaWindows, UsageCount, Window, 
 use astranetmon_storage::{
     AccountRepository, AgentPage, AgentRepository, ApiKeyRepository, Appended, AuditEntry, AuditPage, AuditPosition,
     AuditRepository, BucketQuery, BucketValue, ChangeRepository, FirstOwner, FleetRepository, FleetRow,
-    IngestRetention, Lease, Maintenance, MetricBucket, MetricPage, MetricRepository, NewAgent, NewUser, RecordPage,
-    RetentionCursor, RetentionJob, RetentionRepository, RetentionSetting, RetentionStep, RouteChange,
-    SessionRepository, Setup, SetupRepository, SpeedtestRepository, StorageError, TracerouteRepository,
+    IngestRetention, LatestRepository, Lease, Maintenance, MetricBucket, MetricPage, MetricRepository, NewAgent,
+    NewUser, RecordPage, RetentionCursor, RetentionJob, RetentionRepository, RetentionSetting, RetentionStep,
+    RouteChange, SessionRepository, Setup, SetupRepository, SpeedtestRepository, StorageError, TracerouteRepository,
     UsageRepository, UserRepository,
 };
 use async_trait::async_trait;
@@ -395,6 +395,38 @@ impl FleetRepository for FakeStorage {
             }
         };
         Ok(agents.iter().map(row).collect())
+    }
+}
+
+macro_rules! latest {
+    ($rows:expr, $scope:ident) => {{
+        let rows = $rows.lock().expect("not poisoned");
+        let mut latest = BTreeMap::new();
+        for (_, row) in rows.iter().filter(|(owner, _)| *owner == $scope.account_id()) {
+            let newest = latest.entry(row.agent_id.clone()).or_insert_with(|| row.clone());
+            if row.timestamp > newest.timestamp {
+                *newest = row.clone();
+            }
+        }
+        latest.into_values().collect()
+    }};
+}
+
+#[async_trait]
+impl LatestRepository for FakeStorage {
+    async fn metric_latest(&self, scope: &Scope<ReadMetrics>) -> Result<Vec<MetricSample>> {
+        self.ready()?;
+        Ok(latest!(self.metrics, scope))
+    }
+
+    async fn speedtest_latest(&self, scope: &Scope<ReadSpeedtests>) -> Result<Vec<Speedtest>> {
+        self.ready()?;
+        Ok(latest!(self.speedtests, scope))
+    }
+
+    async fn traceroute_latest(&self, scope: &Scope<ReadTraceroutes>) -> Result<Vec<Traceroute>> {
+        self.ready()?;
+        Ok(latest!(self.traceroutes, scope))
     }
 }
 

@@ -107,7 +107,6 @@ pub(crate) struct MetricRecord {
     pub(crate) uptime_seconds: Option<i64>,
 }
 
-#[cfg(test)]
 impl From<astranetmon_domain::MetricSample> for MetricRecord {
     fn from(sample: astranetmon_domain::MetricSample) -> Self {
         Self {

@@ -4,6 +4,7 @@
 
 mod agent;
 mod key;
+mod latest;
 mod metric;
 mod problem;
 mod speedtest;
@@ -12,9 +13,8 @@ mod usage;
 
 pub(crate) use agent::{AgentList, AgentRecord};
 pub(crate) use key::KeyRecord;
-pub(crate) use metric::MetricList;
-#[cfg(test)]
-pub(crate) use metric::MetricRecord;
+pub(crate) use latest::{AgentWithLatest, LatestRecord, Overview, OverviewRecord};
+pub(crate) use metric::{MetricList, MetricRecord};
 pub(crate) use problem::{ErrorBody, ProblemBody};
 pub(crate) use speedtest::{SpeedtestList, SpeedtestRecord};
 pub(crate) use traceroute::{TracerouteList, TracerouteRecord};

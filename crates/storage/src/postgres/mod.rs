@@ -16,6 +16,7 @@ mod enrolment;
 mod failure;
 mod fleet;
 mod lane;
+mod latest;
 mod leases;
 mod maintenance;
 mod metric_write;

@@ -16,7 +16,7 @@ use super::{PostgresSettings, PostgresStorage, queries};
 use crate::AuditPosition;
 use crate::bound_sql::{Placeholder, bound_sql};
 use crate::counts::RecordKind;
-use crate::newest::{newest_metrics, newest_route_changes, newest_speedtests};
+use crate::newest::{newest_metrics, newest_route_changes, newest_speedtests, newest_traceroutes};
 use crate::queries::agent_health_query;
 use crate::testing::{FreshDatabase, TestPostgres};
 
@@ -102,6 +102,7 @@ async fn every_list_query_uses_an_index_with_a_million_rows() {
         ("usage".to_owned(), debug_query::<Pg, _>(&queries::usage_of_account(account, usage_since)).to_string()),
         ("newest metrics".to_owned(), debug_query::<Pg, _>(&newest_metrics::<Pg>(account)).to_string()),
         ("newest speed tests".to_owned(), debug_query::<Pg, _>(&newest_speedtests::<Pg>(account)).to_string()),
+        ("newest traceroutes".to_owned(), debug_query::<Pg, _>(&newest_traceroutes::<Pg>(account)).to_string()),
         ("newest route changes".to_owned(), debug_query::<Pg, _>(&newest_route_changes::<Pg>(account)).to_string()),
         (
             "buckets".to_owned(),
@@ -128,7 +129,7 @@ async fn every_list_query_uses_an_index_with_a_million_rows() {
             }
         }
     }
-    assert_eq!(queries_by_name.len(), 11 + 2 * 4 * (2 * 3 + 3));
+    assert_eq!(queries_by_name.len(), 12 + 2 * 4 * (2 * 3 + 3));
     for (name, debug) in queries_by_name {
         let sql = bound_sql(&debug, Placeholder::Dollar);
         let rows = client.query(&format!("EXPLAIN {sql}"), &[]).await.expect(&sql);

@@ -7,6 +7,7 @@ mod changes;
 mod enrolment;
 mod fleet;
 mod keys;
+mod latest;
 mod leases;
 mod maintenance;
 mod people;
@@ -31,6 +32,7 @@ pub use self::enrolment::{
 };
 pub use self::fleet::{FleetRepository, FleetRow, RouteChange};
 pub use self::keys::{ApiKeyRepository, UsageRepository};
+pub use self::latest::LatestRepository;
 pub use self::leases::{Lease, LeaseRepository};
 pub use self::maintenance::Maintenance;
 pub use self::people::{AccountRepository, NewUser, SessionRepository, UserRepository};
@@ -67,6 +69,7 @@ pub trait Storage:
     + SpeedtestRepository
     + TracerouteRepository
     + FleetRepository
+    + LatestRepository
     + AuditRepository
     + AlertRuleRepository
     + AlertChannelRepository
@@ -101,6 +104,7 @@ impl<T> Storage for T where
         + SpeedtestRepository
         + TracerouteRepository
         + FleetRepository
+        + LatestRepository
         + AuditRepository
         + AlertRuleRepository
         + AlertChannelRepository

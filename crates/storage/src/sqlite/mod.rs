@@ -12,6 +12,7 @@ mod connection;
 pub(crate) mod copying;
 mod enrolment;
 mod fleet;
+mod latest;
 mod leases;
 mod maintenance;
 mod metric_write;

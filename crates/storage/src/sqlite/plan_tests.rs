@@ -16,7 +16,7 @@ use super::queries;
 use crate::AuditPosition;
 use crate::bound_sql::{Placeholder, bound_sql};
 use crate::counts::{CountedSpan, RecordKind};
-use crate::newest::{newest_metrics, newest_route_changes, newest_speedtests};
+use crate::newest::{newest_metrics, newest_route_changes, newest_speedtests, newest_traceroutes};
 use crate::queries::agent_health_query;
 
 #[derive(QueryableByName)]
@@ -119,6 +119,7 @@ fn every_list_query_uses_an_index_with_a_million_rows() {
         debug_query::<Sqlite, _>(&newest_metrics::<Sqlite>(account)).to_string(),
         debug_query::<Sqlite, _>(&newest_speedtests::<Sqlite>(account)).to_string(),
         debug_query::<Sqlite, _>(&newest_route_changes::<Sqlite>(account)).to_string(),
+        debug_query::<Sqlite, _>(&newest_traceroutes::<Sqlite>(account)).to_string(),
     ];
     for newest in newest {
         explain("newest of each agent".into(), newest);
@@ -165,11 +166,14 @@ fn every_list_query_uses_an_index_with_a_million_rows() {
         assert!(plan.starts_with("SEARCH ") && plan.contains("account_id=?"), "{name}: {plan}");
         assert!(!plan.contains("SCAN ") && !plan.contains("TEMP B-TREE"), "{name}: {plan}");
     }
-    assert_eq!(plans.len(), 11 + 2 * (4 * 2 * 3 + 4));
+    assert_eq!(plans.len(), 12 + 2 * (4 * 2 * 3 + 4));
     let newest: Vec<_> = plans.iter().filter(|(name, _)| name == "newest of each agent").collect();
-    for ((_, plan), index) in
-        newest.into_iter().zip(["PRIMARY KEY", "INDEX speedtest_by_agent", "INDEX traceroute_by_route_change"])
-    {
+    for ((_, plan), index) in newest.into_iter().zip([
+        "PRIMARY KEY",
+        "INDEX speedtest_by_agent",
+        "INDEX traceroute_by_route_change",
+        "INDEX traceroute_by_agent",
+    ]) {
         let look_up = format!("SEARCH nearest USING {index} (account_id=? AND agent_id=?)");
         assert!(plan.replace("COVERING ", "").ends_with(&look_up), "{plan}");
     }

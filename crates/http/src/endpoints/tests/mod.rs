@@ -1,5 +1,6 @@
 //! What callers of any endpoint may rely on.
 
+mod overview;
 pub(crate) mod schema_check;
 
 use std::collections::BTreeSet;
@@ -32,6 +33,7 @@ fn good_requests() -> Vec<(&'static str, String)> {
     vec![
         ("/api/v1/agents", "/api/v1/agents".to_owned()),
         ("/api/v1/agents/{id}", "/api/v1/agents/agent-123".to_owned()),
+        ("/api/v1/overview", "/api/v1/overview".to_owned()),
         ("/api/v1/metrics", "/api/v1/metrics".to_owned()),
         ("/api/v1/speedtests", "/api/v1/speedtests".to_owned()),
         ("/api/v1/speedtests/{id}", format!("/api/v1/speedtests/{id}")),

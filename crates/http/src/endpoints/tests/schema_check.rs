@@ -9,6 +9,10 @@ pub(crate) fn check(value: &Value, schema: &Value, document: &Value) -> Result<(
         return check(value, target, document);
     }
     let fail = |why: &str| Err(format!("{why}: {value} against {schema}"));
+    if let Some(ways) = schema["oneOf"].as_array() {
+        let matched = ways.iter().filter(|way| check(value, way, document).is_ok()).count();
+        return if matched == 1 { Ok(()) } else { fail("not exactly one of several schemas") };
+    }
     let types: Vec<&str> = match &schema["type"] {
         Value::String(one) => vec![one],
         Value::Array(many) => many.iter().filter_map(Value::as_str).collect(),
@@ -40,8 +44,13 @@ pub(crate) fn check(value: &Value, schema: &Value, document: &Value) -> Result<(
         Value::Object(object) => {
             let Some(properties) = schema["properties"].as_object() else { return Ok(()) };
             let required = schema["required"].as_array().map_or(&[][..], Vec::as_slice);
-            if required.len() != properties.len() || object.len() != properties.len() {
-                return fail("a key too many or too few");
+            let is_required = |name: &str| required.iter().any(|required| *required == name);
+            // What is included on demand is all that may be missing.
+            if properties.keys().any(|name| !is_required(name) && name != "latest") {
+                return fail("a key that nothing requires");
+            }
+            if properties.keys().any(|name| is_required(name) && !object.contains_key(name)) {
+                return fail("a key too few");
             }
             object.iter().try_for_each(|(key, value)| match properties.get(key) {
                 Some(schema) => check(value, schema, document).map_err(|why| format!("{key}: {why}")),

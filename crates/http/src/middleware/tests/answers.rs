@@ -17,7 +17,7 @@ const ALWAYS: [&str; 8] = [
     "content-type: application/json",
     "cross-origin-resource-policy: same-origin",
     "referrer-policy: no-referrer",
-    "vary: Authorization, Cookie, Accept",
+    "vary: Authorization, Cookie, Accept, Accept-Encoding",
     "x-content-type-options: nosniff",
     "x-request-id: test-1",
 ];
@@ -268,7 +268,7 @@ async fn a_page_keeps_its_own_policy_and_caching() {
     assert_eq!(answer.header("cache-control"), Some("public, max-age=60"));
     assert_eq!(answer.header("strict-transport-security"), Some("max-age=31536000; includeSubDomains"));
     let vary: Vec<_> = answer.headers.get_all("vary").map(|value| value.to_str().expect("text")).collect();
-    assert_eq!(vary, ["Accept-Encoding", "Authorization, Cookie, Accept"]);
+    assert_eq!(vary, ["Accept-Encoding", "Authorization, Cookie, Accept, Accept-Encoding"]);
 }
 
 #[actix_web::test]

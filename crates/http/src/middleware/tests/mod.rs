@@ -1,5 +1,6 @@
 mod access_log;
 mod answers;
 mod connection;
+mod cors;
 mod detachment;
 mod limits;

@@ -43,6 +43,36 @@ async fn expected(storage: &Arc<dyn Storage>, owner: &Account) -> Vec<FleetRow> 
     rows
 }
 
+/// The newest of each agent by agent, kind by kind.
+type LatestKinds = (Vec<MetricSample>, Vec<Speedtest>, Vec<Traceroute>);
+
+async fn latest(storage: &Arc<dyn Storage>, owner: &Account) -> LatestKinds {
+    let mut metrics = storage.metric_latest(&scope(owner)).await.expect("metrics");
+    let mut speedtests = storage.speedtest_latest(&scope(owner)).await.expect("speed tests");
+    let mut traceroutes = storage.traceroute_latest(&scope(owner)).await.expect("traceroutes");
+    metrics.sort_by(|a, b| a.agent_id.cmp(&b.agent_id));
+    speedtests.sort_by(|a, b| a.agent_id.cmp(&b.agent_id));
+    traceroutes.sort_by(|a, b| a.agent_id.cmp(&b.agent_id));
+    (metrics, speedtests, traceroutes)
+}
+
+/// What they must be, from the lists.
+async fn expected_latest(storage: &Arc<dyn Storage>, owner: &Account) -> LatestKinds {
+    let agents = storage.agent_page(&scope(owner), None, None).await.expect("agents").agents;
+    let mut ids: Vec<_> = agents.iter().map(|agent| agent.id.clone()).collect();
+    ids.sort();
+    let mut latest = LatestKinds::default();
+    for id in ids {
+        let filter = RecordFilter { agent: AgentFilter::One(id), range: TimeRange::ALL };
+        latest.0.extend(MetricSample::page(storage, owner, &filter, 1, None).await.rows);
+        latest.1.extend(Speedtest::page(storage, owner, &filter, 1, None).await.rows);
+        // As it is read: with what storage itself says of the path.
+        let page = PageRequest { limit: Limit::new(1).expect("not zero"), after: None };
+        latest.2.extend(storage.traceroute_page(&scope(owner), &filter, &page).await.expect("traceroutes").rows);
+    }
+    latest
+}
+
 /// Over months, whatever the order of arrival; some agents lack some kinds of record, or all.
 pub async fn a_fleet_has_the_newest_of_each_agent(storage: Arc<dyn Storage>) {
     let (owner, stranger) = (account(&storage, "owner").await, account(&storage, "stranger").await);
@@ -51,6 +81,7 @@ pub async fn a_fleet_has_the_newest_of_each_agent(storage: Arc<dyn Storage>) {
         for id in agents {
             add(&storage, account, id, if id.starts_with('a') { "web" } else { "db" }).await;
         }
+        assert_eq!(latest(&storage, account).await, LatestKinds::default());
         for round in 0..6 {
             let (mut metrics, mut speedtests, mut traceroutes) = (Vec::new(), Vec::new(), Vec::new());
             for (number, agent) in AGENTS[..5].iter().enumerate() {
@@ -76,6 +107,7 @@ pub async fn a_fleet_has_the_newest_of_each_agent(storage: Arc<dyn Storage>) {
             for (row, expected) in rows {
                 assert_eq!(row, expected, "round {round}");
             }
+            assert_eq!(latest(&storage, account).await, expected_latest(&storage, account).await, "round {round}");
         }
     }
     let rows = fleet(&storage, &owner).await;
