@@ -1,4 +1,4 @@
-//! The job that ends what is older than its account keeps, beside the server.
+//! The job that seals finished samples and ends what is older than its account keeps, beside the server.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -194,8 +194,12 @@ fn tell(gone: &Expired, took: Duration) {
     }
     if !gone.is_empty() {
         let counts = gone.counts().into_iter().filter(|(_, count)| *count > 0);
-        let gone = counts.map(|(what, count)| format!("{what}={count}")).collect::<Vec<_>>().join(" ");
-        tracing::info!(%gone, seconds = took.as_secs_f64(), "ended what is older than it is kept");
+        let done = counts.map(|(what, count)| format!("{what}={count}")).collect::<Vec<_>>().join(" ");
+        tracing::info!(
+            %done,
+            seconds = took.as_secs_f64(),
+            "sealed finished samples and ended what is older than it is kept"
+        );
     }
 }
 

@@ -200,6 +200,24 @@ impl MetricColumns {
         }
     }
 
+    /// Rows whose columns are there already: the agents' ids, the place of each row's agent among them, times in
+    /// microseconds, and values in the order of [`METRIC_FIELDS`].
+    ///
+    /// # Panics
+    /// If the columns differ in length, or an agent's place is not in the list.
+    #[must_use]
+    pub fn from_columns(
+        agents: Vec<AgentId>,
+        agent_indexes: Vec<u32>,
+        timestamps: Vec<i64>,
+        values: [Vec<i64>; METRIC_FIELDS.len()],
+    ) -> Self {
+        let rows = timestamps.len();
+        assert!(agent_indexes.len() == rows && values.iter().all(|column| column.len() == rows), "equal columns");
+        assert!(agent_indexes.iter().all(|&agent| (agent as usize) < agents.len()), "known agents");
+        Self { agents, agent_indexes, timestamps, values }
+    }
+
     /// Appends one row of values in the order of [`METRIC_FIELDS`].
     pub fn push(&mut self, agent_id: &str, timestamp: Timestamp, values: &[i64; METRIC_FIELDS.len()]) {
         let index = match self.agent_indexes.last() {

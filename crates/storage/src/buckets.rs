@@ -3,13 +3,35 @@
 use std::collections::BTreeMap;
 
 use astranetmon_domain::{MetricField, NULL, Timestamp};
+use diesel::prelude::*;
+use diesel::sql_types::{BigInt, Binary, Nullable};
 
-use crate::measured::Packed;
+use crate::StorageError;
+use crate::chunks::{PackedColumns, unpack_times};
+use crate::measured::{FieldValues, Packed};
 use crate::repository::{BucketQuery, MetricBucket};
 use crate::retention::{FieldSummary, Summary};
 
+/// What buckets need of a chunk.
+#[derive(QueryableByName)]
+pub(crate) struct BucketChunk {
+    /// In microseconds.
+    #[diesel(sql_type = BigInt)]
+    pub(crate) first_at: i64,
+    #[diesel(sql_type = BigInt)]
+    pub(crate) sample_count: i64,
+    #[diesel(sql_type = Binary)]
+    pub(crate) summary: Vec<u8>,
+    #[diesel(sql_type = Binary)]
+    pub(crate) times: Vec<u8>,
+    /// Unless all of its samples lie in one bucket of the query.
+    #[diesel(sql_type = Nullable<Binary>)]
+    pub(crate) packed: Option<Vec<u8>>,
+}
+
 /// The buckets of a query so far. Holds no more than their running figures, whatever the number of rows.
 pub(crate) struct BucketFold<'a> {
+    range: (i64, i64),
     width: i64,
     fields: &'a [MetricField],
     /// Those that were left, by their start.
@@ -28,7 +50,7 @@ impl<'a> BucketFold<'a> {
     pub(crate) fn new(query: &'a BucketQuery) -> Self {
         let fields = query.fields();
         let running = Running { sample_count: 0, fields: vec![FieldSummary::NONE; fields.len()] };
-        Self { width: query.bucket_micros(), fields, left: BTreeMap::new(), start: 0, running }
+        Self { range: query.micros(), width: query.bucket_micros(), fields, left: BTreeMap::new(), start: 0, running }
     }
 
     /// Takes a row; `timestamp` in microseconds. In any order, but cheapest from one bucket to the next.
@@ -50,6 +72,34 @@ impl<'a> BucketFold<'a> {
         for (running, field) in self.running.fields.iter_mut().zip(self.fields) {
             running.merge(&summary.fields[field.index()]);
         }
+    }
+
+    /// Takes what lies in the range of the query.
+    pub(crate) fn push_chunk(&mut self, chunk: &BucketChunk) -> Result<(), StorageError> {
+        let Some(packed) = &chunk.packed else {
+            self.push_summary(chunk.first_at, &Summary::unpack(chunk.sample_count, &chunk.summary)?);
+            return Ok(());
+        };
+        let times = unpack_times(&chunk.times)?;
+        let (start, end) = self.range;
+        let within = times.partition_point(|&at| at < start)..times.partition_point(|&at| at < end);
+        let packed = PackedColumns::read(packed)?;
+        let mut columns = vec![Vec::new(); self.fields.len()];
+        for (column, field) in columns.iter_mut().zip(self.fields) {
+            packed.field(field.index(), column)?;
+        }
+        let mut first = within.start;
+        while first < within.end {
+            self.enter(times[first]);
+            let bucket_end = self.start + self.width;
+            let after = first + times[first..within.end].partition_point(|&at| at < bucket_end);
+            self.running.sample_count += (after - first) as u64;
+            for (running, column) in self.running.fields.iter_mut().zip(&columns) {
+                running.take_all(column.get(first..after).unwrap_or_default());
+            }
+            first = after;
+        }
+        Ok(())
     }
 
     fn enter(&mut self, timestamp: i64) {

@@ -10,6 +10,7 @@ mod alert_queries;
 #[cfg(test)]
 mod bound_sql;
 mod buckets;
+mod chunks;
 pub mod copy;
 mod counts;
 mod data_versions;

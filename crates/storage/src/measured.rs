@@ -14,6 +14,12 @@ use diesel::sqlite::Sqlite;
 
 const FIELD_BYTES: usize = size_of::<i64>();
 
+/// The measured values of one sample, in whatever form.
+pub(crate) trait FieldValues {
+    /// The value of the field of that place in [`METRIC_FIELDS`], at its fixed scale.
+    fn value(&self, field: usize) -> i64;
+}
+
 /// The values of one sample, at the scale of [`METRIC_FIELDS`].
 #[derive(Clone, Debug, PartialEq, Eq, FromSqlRow)]
 pub(crate) struct Measured(pub(crate) [i64; METRIC_FIELDS.len()]);
@@ -50,6 +56,13 @@ impl Measured {
     }
 }
 
+impl FieldValues for Measured {
+    #[inline]
+    fn value(&self, field: usize) -> i64 {
+        self.0[field]
+    }
+}
+
 impl<DB: Backend> FromSql<Binary, DB> for Measured
 where
     Vec<u8>: FromSql<Binary, DB>,
@@ -74,10 +87,11 @@ impl Packed {
         bytes[..fields].copy_from_slice(&stored[..fields]);
         Self { bytes, fields }
     }
+}
 
-    /// The value of the field of that place in [`METRIC_FIELDS`], at its fixed scale.
+impl FieldValues for Packed {
     #[inline]
-    pub(crate) fn value(&self, field: usize) -> i64 {
+    fn value(&self, field: usize) -> i64 {
         if field < self.fields { i64::from_be_bytes(self.bytes[field]) } else { NULL }
     }
 }

@@ -1,7 +1,7 @@
 //! Metrics on their way into storage.
 
-use std::collections::HashMap;
 use std::collections::hash_map::Entry;
+use std::collections::{BTreeMap, HashMap};
 
 use astranetmon_domain::MetricSample;
 
@@ -92,6 +92,19 @@ impl MetricBatch {
         }
         self.too_old
             .extend(self.known.extract_if(.., |(_, timestamp)| *timestamp < folded_before).map(|known| known.0));
+    }
+
+    /// Agents with samples before that time, and between which moments these lie; all in microseconds.
+    pub(crate) fn spans_before(&self, time: i64) -> BTreeMap<String, (i64, i64)> {
+        let mut spans: BTreeMap<String, (i64, i64)> = BTreeMap::new();
+        for sample in self.samples.iter().filter(|sample| sample.timestamp() < time) {
+            let at = sample.timestamp();
+            match spans.get_mut(sample.agent_id()) {
+                Some((from, to)) => (*from, *to) = ((*from).min(at), (*to).max(at + 1)),
+                None => _ = spans.insert(sample.agent_id().to_owned(), (at, at + 1)),
+            }
+        }
+        spans
     }
 
     /// To be told what became of the samples.

@@ -11,7 +11,10 @@ macro_rules! backend_queries {
 
         use crate::repository::AuditPosition;
         use crate::rows::{AgentRow, AuditRow, EnrolmentRow, MetricReadRow, SpeedtestRow, TracerouteRow, UsageRow};
-        use crate::schema::{agent, api_key, audit, enrolment_token, key_usage, metric_sample, speedtest, traceroute};
+        use crate::schema::{
+            agent, api_key, audit, enrolment_token, key_usage, metric_chunk, metric_sample, record_count, speedtest,
+            traceroute,
+        };
 
         /// Enrolment tokens, newest first.
         pub(crate) fn enrolments(
@@ -110,6 +113,77 @@ macro_rules! backend_queries {
                 query.order((metric_sample::timestamp.desc(), metric_sample::agent_id.asc())).limit(fetch)
             }
         }
+
+        /// The times of chunks that hold samples between two moments, both in microseconds:
+        /// [`ChunkHead`](crate::chunks::ChunkHead), in no order.
+        pub(crate) fn chunk_heads(
+            account_id: AccountId,
+            agent: &AgentFilter,
+            (from, to): (i64, i64),
+        ) -> IntoBoxed<'_, Select<metric_chunk::table, ChunkHeadColumns>, $backend> {
+            let query = metric_chunk::table
+                .select((metric_chunk::agent_id, metric_chunk::starts_at, metric_chunk::times))
+                .into_boxed()
+                .filter(metric_chunk::account_id.eq(account_id.0))
+                .filter(metric_chunk::ends_at.gt(from));
+            match agent {
+                AgentFilter::One(agent_id) => query.filter(metric_chunk::agent_id.eq(agent_id.as_str())),
+                // No chunk is longer than a day.
+                AgentFilter::All | AgentFilter::Nobody => {
+                    query.filter(metric_chunk::ends_at.lt(to.saturating_add(crate::chunks::DAY_MICROS)))
+                }
+            }
+            .filter(metric_chunk::starts_at.lt(to))
+            .filter(metric_chunk::starts_at.gt(from.saturating_sub(crate::chunks::DAY_MICROS)))
+        }
+
+        type ChunkHeadColumns = (metric_chunk::agent_id, metric_chunk::starts_at, metric_chunk::times);
+
+        /// Chunks of one agent that may hold samples between two moments, both in microseconds: start, end, times and
+        /// columns, oldest first.
+        pub(crate) fn chunks_of_agent(
+            account_id: AccountId,
+            agent_id: &str,
+            (from, to): (i64, i64),
+        ) -> IntoBoxed<'_, Select<metric_chunk::table, ChunkColumns>, $backend> {
+            metric_chunk::table
+                .select((metric_chunk::starts_at, metric_chunk::ends_at, metric_chunk::times, metric_chunk::packed))
+                .into_boxed()
+                .filter(metric_chunk::account_id.eq(account_id.0))
+                .filter(metric_chunk::agent_id.eq(agent_id))
+                .filter(metric_chunk::ends_at.gt(from))
+                .filter(metric_chunk::starts_at.lt(to))
+                .filter(metric_chunk::starts_at.gt(from.saturating_sub(crate::chunks::DAY_MICROS)))
+                .order(metric_chunk::starts_at.asc())
+        }
+
+        type ChunkColumns = (metric_chunk::starts_at, metric_chunk::ends_at, metric_chunk::times, metric_chunk::packed);
+
+        /// Counts of metrics by hour before `to`, in microseconds, newest first.
+        pub(crate) fn metric_hours(
+            account_id: AccountId,
+            agent: &AgentFilter,
+            (from, to): (i64, i64),
+            fetch: i64,
+        ) -> IntoBoxed<'_, Select<record_count::table, HourColumns>, $backend> {
+            let agent_id = match agent {
+                AgentFilter::One(agent_id) => agent_id.as_str(),
+                AgentFilter::All | AgentFilter::Nobody => crate::counts::WHOLE_ACCOUNT,
+            };
+            record_count::table
+                .select((record_count::bucket, record_count::count))
+                .into_boxed()
+                .filter(record_count::account_id.eq(account_id.0))
+                .filter(record_count::kind.eq(crate::counts::RecordKind::Metric as i64))
+                .filter(record_count::agent_id.eq(agent_id))
+                .filter(record_count::period.eq(crate::retention::HOUR))
+                .filter(record_count::bucket.ge(from))
+                .filter(record_count::bucket.lt(to))
+                .order(record_count::bucket.desc())
+                .limit(fetch)
+        }
+
+        type HourColumns = (record_count::bucket, record_count::count);
 
         macro_rules! record_queries {
             ($page:ident, $table:ident, $row:ident) => {

@@ -13,6 +13,7 @@ diesel::table! {
         hourly_days -> Nullable<BigInt>,
         daily_days -> Nullable<BigInt>,
         folded_before -> BigInt,
+        sealed_before -> BigInt,
     }
 }
 
@@ -109,6 +110,23 @@ diesel::table! {
         received_at -> BigInt,
         sequence -> BigInt,
         measured -> Binary,
+    }
+}
+
+diesel::table! {
+    metric_chunk (account_id, agent_id, starts_at) {
+        account_id -> BigInt,
+        agent_id -> Text,
+        starts_at -> BigInt,
+        ends_at -> BigInt,
+        sample_count -> BigInt,
+        first_at -> BigInt,
+        last_at -> BigInt,
+        lowest_sequence -> BigInt,
+        highest_sequence -> BigInt,
+        times -> Binary,
+        summary -> Binary,
+        packed -> Binary,
     }
 }
 

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use astranetmon_auth::{Operator, Scope};
 use astranetmon_domain::{AgentId, MetricSample, Plan, Timestamp};
 use astranetmon_storage::postgres::{PostgresSettings, PostgresStorage};
-use astranetmon_storage::testing::{FreshDatabase, OwnCluster, TestPostgres};
+use astranetmon_storage::testing::{FreshDatabase, OwnCluster, Sealing, TestPostgres};
 use astranetmon_storage::{AccountRepository, Maintenance, MetricRepository, Storage, StorageError};
 use tokio_postgres::{Client, NoTls};
 
@@ -14,13 +14,33 @@ mod expiry;
 mod unpacked;
 
 async fn fresh() -> (Arc<dyn Storage>, FreshDatabase) {
+    fresh_that_seals(Sealing::ByJob).await
+}
+
+async fn fresh_that_seals(sealing: Sealing) -> (Arc<dyn Storage>, FreshDatabase) {
     let database = TestPostgres::fresh_database().await;
     let settings = PostgresSettings::new(database.url());
     PostgresStorage::migrate(&settings).await.expect("migrated");
-    (Arc::new(PostgresStorage::connect(&settings).await.expect("connected")), database)
+    (Arc::new(PostgresStorage::connect(&settings).await.expect("connected").sealing(sealing)), database)
 }
 
 astranetmon_storage::conformance_tests!(crate::fresh);
+
+mod sealed_at_once {
+    async fn fresh() -> (super::Arc<dyn super::Storage>, super::FreshDatabase) {
+        super::fresh_that_seals(super::Sealing::AtOnce).await
+    }
+
+    astranetmon_storage::record_conformance_tests!(crate::sealed_at_once::fresh);
+}
+
+mod sealed_sometimes {
+    async fn fresh() -> (super::Arc<dyn super::Storage>, super::FreshDatabase) {
+        super::fresh_that_seals(super::Sealing::sometimes(1)).await
+    }
+
+    astranetmon_storage::record_conformance_tests!(crate::sealed_sometimes::fresh);
+}
 
 const OPERATOR: Operator = Operator::new("test");
 
@@ -55,7 +75,8 @@ async fn five_processes_migrate_at_once_and_one_does_the_work() {
             "2026-11-25-080000_alerts",
             "2026-11-25-090000_fleet",
             "2026-11-25-100000_enrolment",
-            "2026-11-25-110000_retention"
+            "2026-11-25-110000_retention",
+            "2026-11-25-120000_sealed_chunks"
         ]
     );
     PostgresStorage::connect(&settings).await.expect("connected");
@@ -86,7 +107,8 @@ async fn metrics_of_a_column_a_field_are_packed_by_the_migration() {
             "2026-11-25-080000_alerts",
             "2026-11-25-090000_fleet",
             "2026-11-25-100000_enrolment",
-            "2026-11-25-110000_retention"
+            "2026-11-25-110000_retention",
+            "2026-11-25-120000_sealed_chunks"
         ]
     );
     let storage: Arc<dyn Storage> = Arc::new(PostgresStorage::connect(&settings).await.expect("connected"));

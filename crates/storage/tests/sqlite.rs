@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use astranetmon_storage::Storage;
 use astranetmon_storage::sqlite::{SqliteSettings, SqliteStorage};
+use astranetmon_storage::testing::Sealing;
 use diesel::connection::SimpleConnection;
 use diesel::{Connection, RunQueryDsl, SqliteConnection};
 use tempfile::TempDir;
@@ -13,13 +14,33 @@ mod full_disk;
 mod unpacked;
 
 async fn fresh() -> (Arc<dyn Storage>, TempDir) {
+    fresh_that_seals(Sealing::ByJob)
+}
+
+fn fresh_that_seals(sealing: Sealing) -> (Arc<dyn Storage>, TempDir) {
     let folder = tempfile::tempdir().expect("a folder");
     let settings = SqliteSettings::new(folder.path().join("astranetmon.sqlite"));
     SqliteStorage::migrate(&settings).expect("migrated");
-    (Arc::new(SqliteStorage::open(&settings).expect("open")), folder)
+    (Arc::new(SqliteStorage::open(&settings).expect("open").sealing(sealing)), folder)
 }
 
 astranetmon_storage::conformance_tests!(crate::fresh);
+
+mod sealed_at_once {
+    async fn fresh() -> (super::Arc<dyn super::Storage>, super::TempDir) {
+        super::fresh_that_seals(super::Sealing::AtOnce)
+    }
+
+    astranetmon_storage::record_conformance_tests!(crate::sealed_at_once::fresh);
+}
+
+mod sealed_sometimes {
+    async fn fresh() -> (super::Arc<dyn super::Storage>, super::TempDir) {
+        super::fresh_that_seals(super::Sealing::sometimes(1))
+    }
+
+    astranetmon_storage::record_conformance_tests!(crate::sealed_sometimes::fresh);
+}
 
 #[tokio::test]
 async fn a_file_that_is_served_is_not_migrated() {
@@ -52,7 +73,8 @@ async fn metrics_of_a_column_a_field_are_packed_by_the_migration() {
             "2026-11-25-080000_alerts",
             "2026-11-25-090000_fleet",
             "2026-11-25-100000_enrolment",
-            "2026-11-25-110000_retention"
+            "2026-11-25-110000_retention",
+            "2026-11-25-120000_sealed_chunks"
         ]
     );
     unpacked::check(Arc::new(SqliteStorage::open(&settings).expect("open"))).await;

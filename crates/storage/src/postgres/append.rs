@@ -27,14 +27,14 @@ pub(super) async fn lock_account(connection: &mut AsyncPgConnection, account_id:
 }
 
 /// Locks the account until the transaction ends, so that nothing of it is folded meanwhile; its last sequence, and
-/// before which moment samples may be in summaries.
+/// before which moments samples may be in summaries and in chunks.
 pub(super) async fn lock_account_for_metrics(
     connection: &mut AsyncPgConnection,
     account_id: AccountId,
-) -> Result<(i64, i64)> {
+) -> Result<(i64, i64, i64)> {
     let found = account::table
         .filter(account::id.eq(account_id.0))
-        .select((account::last_sequence, account::folded_before))
+        .select((account::last_sequence, account::folded_before, account::sealed_before))
         .for_no_key_update()
         .get_result(connection)
         .await

@@ -11,16 +11,20 @@ use super::bucket_rows::{BucketRow, BucketRows};
 use super::failure::Failure;
 use super::metric_write::{InsertMetrics, StoredMetrics, UpdateMetrics};
 use super::reporting::admit;
-use super::totals::{table, total};
-use super::{PostgresStorage, Result, queries};
-use crate::buckets::BucketFold;
+use super::totals::{table, total_and_sealed};
+use super::{PostgresStorage, Result, chunks, queries};
+use crate::buckets::{BucketChunk, BucketFold};
+use crate::chunks::span_behind_rows;
 use crate::counts::RecordKind;
 use crate::measured::Measured;
 use crate::metric_batch::{BatchSample, MetricBatch, Tally};
 use crate::reporting::Reporting;
 use crate::retention::Summary;
 use crate::rows::MetricReadRow;
-use crate::{Appended, BucketQuery, MetricBucket, MetricPage, MetricRepository};
+use crate::{Appended, BucketQuery, MetricBucket, MetricPage, MetricRepository, StorageError};
+
+/// How often a page is begun anew because a chunk of it changed meanwhile.
+const READS_OF_A_PAGE: u32 = 5;
 
 #[async_trait]
 impl MetricRepository for PostgresStorage {
@@ -34,22 +38,13 @@ impl MetricRepository for PostgresStorage {
             return Ok(MetricPage::default());
         }
         let account_id = scope.account_id();
-        let limit = page.limit.rows() as usize;
         self.read_share(account_id, "reading metrics", async |connection| {
-            let query = queries::metric_page(account_id, filter, page.after.as_ref(), i64::from(page.limit.rows()) + 1);
-            let mut rows = std::pin::pin!(query.load_stream::<MetricReadRow>(connection).await?);
-            let mut columns = MetricColumns::with_capacity(limit + 1);
-            while let Some(row) = rows.try_next().await? {
-                columns.push(&row.agent_id, Timestamp::from_micros(row.timestamp), &row.measured.0);
+            for _ in 0..READS_OF_A_PAGE {
+                if let Some(page) = read_page(connection, account_id, filter, page).await? {
+                    return Ok(page);
+                }
             }
-            let more = columns.len() > limit;
-            columns.truncate(limit);
-            let total = if page.after.is_none() && !more {
-                columns.len() as u64
-            } else {
-                total(connection, account_id, RecordKind::Metric, filter).await?
-            };
-            Ok(MetricPage { columns, total, more })
+            Err(StorageError::Unavailable { context: "chunks change faster than they are read", source: None }.into())
         })
         .await
     }
@@ -63,10 +58,15 @@ impl MetricRepository for PostgresStorage {
             let rows = BucketRows::new(account_id, query);
             let mut rows = std::pin::pin!(rows.load_stream::<BucketRow>(connection).await?);
             let mut fold = BucketFold::new(query);
-            while let Some((at, measured, sample_count, summary)) = rows.try_next().await? {
-                match (measured, sample_count, summary) {
+            while let Some((at, measured, sample_count, summary, times, packed)) = rows.try_next().await? {
+                match (measured, sample_count, summary, times) {
                     (Some(measured), ..) => fold.push(at, &measured),
-                    (None, Some(count), Some(summary)) => fold.push_summary(at, &Summary::unpack(count, &summary)?),
+                    (None, Some(sample_count), Some(summary), Some(times)) => {
+                        fold.push_chunk(&BucketChunk { first_at: at, sample_count, summary, times, packed })?;
+                    }
+                    (None, Some(count), Some(summary), None) => {
+                        fold.push_summary(at, &Summary::unpack(count, &summary)?);
+                    }
                     (None, ..) => {}
                 }
             }
@@ -96,8 +96,39 @@ impl MetricRepository for PostgresStorage {
         if reporting.marks_as_seen() {
             self.lanes.agent_lists.changed(account_id);
         }
+        #[cfg(feature = "testing")]
+        self.sealing.after_append(self, account_id).await?;
         appended
     }
+}
+
+/// A page; `None` if a chunk of it changed between two looks at it.
+async fn read_page(
+    connection: &mut AsyncPgConnection,
+    account_id: AccountId,
+    filter: &RecordFilter,
+    page: &PageRequest<MetricPosition, 10_000>,
+) -> std::result::Result<Option<MetricPage>, Failure> {
+    let (limit, after) = (page.limit.rows() as usize, page.after.as_ref());
+    let mut columns = MetricColumns::with_capacity(limit + 1);
+    {
+        let query = queries::metric_page(account_id, filter, after, limit as i64 + 1);
+        let mut rows = std::pin::pin!(query.load_stream::<MetricReadRow>(connection).await?);
+        while let Some(row) = rows.try_next().await? {
+            columns.push(&row.agent_id, Timestamp::from_micros(row.timestamp), &row.measured.0);
+        }
+    }
+    let (total, sealed_before) = total_and_sealed(connection, account_id, RecordKind::Metric, filter).await?;
+    if let Some(span) = span_behind_rows(&columns, filter, after, limit + 1, sealed_before) {
+        match chunks::add_chunks(connection, account_id, &columns, filter, after, limit + 1, span).await? {
+            Some(both) => columns = both,
+            None => return Ok(None),
+        }
+    }
+    let more = columns.len() > limit;
+    columns.truncate(limit);
+    let total = if after.is_none() && !more { columns.len() as u64 } else { total };
+    Ok(Some(MetricPage { columns, total, more }))
 }
 
 async fn append(
@@ -106,24 +137,34 @@ async fn append(
     batch: &mut MetricBatch,
 ) -> std::result::Result<Appended, Failure> {
     let account_id = reporting.account_id;
-    let (last, folded_before) = lock_account_for_metrics(connection, account_id).await?;
+    let (last, folded_before, sealed_before) = lock_account_for_metrics(connection, account_id).await?;
     admit(connection, reporting).await?;
     batch.pass_by(folded_before);
-    let samples = batch.samples.as_slice();
+    let mut sealed = chunks::take_sealed(connection, account_id, sealed_before, batch).await?;
+    let mut sequence = last + 1;
     let mut tally = batch.tally();
-    let inserted = InsertMetrics::of(account_id, reporting.now, samples, last + 1).execute(connection).await?;
+    for part in &mut sealed {
+        let (agent_id, starts_at, given) = (part.agent_id.clone(), part.period.start, part.given());
+        if let Some(merged) = part.merge(sequence, reporting.now.as_micros(), &mut tally) {
+            chunks::replace(connection, account_id, &agent_id, starts_at, &merged).await?;
+        }
+        sequence += given as i64;
+    }
+    let samples = batch.samples.as_slice();
+    let inserted = InsertMetrics::of(account_id, reporting.now, samples, sequence).execute(connection).await?;
     if inserted == samples.len() {
         samples.iter().for_each(|sample| tally.inserted(sample));
     } else {
-        settle(connection, account_id, samples, last + 1, &mut tally).await?;
+        settle(connection, account_id, samples, sequence, &mut tally).await?;
     }
+    let last = sequence - 1 + samples.len() as i64;
     let deltas = tally.deltas();
     let appended = tally.finish();
     if appended.inserted > 0 {
         add_counts(connection, account_id, RecordKind::Metric, &deltas).await?;
     }
     if appended.inserted + appended.filled > 0 {
-        advance_account(connection, account_id, last + samples.len() as i64).await?;
+        advance_account(connection, account_id, last).await?;
     } else if reporting.marks_as_seen() {
         touch_account(connection, account_id).await?;
     }

@@ -11,6 +11,7 @@ mod api_keys;
 mod append;
 mod bucket_rows;
 mod changes;
+mod chunks;
 pub(crate) mod copying;
 mod enrolment;
 mod failure;
@@ -63,6 +64,8 @@ type Result<T> = std::result::Result<T, StorageError>;
 #[derive(Clone)]
 pub struct PostgresStorage {
     lanes: Arc<Lanes>,
+    #[cfg(feature = "testing")]
+    sealing: crate::testing::Sealing,
 }
 
 struct Lanes {
@@ -122,9 +125,18 @@ impl PostgresStorage {
                 call_deadline: settings.call_deadline,
                 append_deadline: settings.append_deadline,
             }),
+            #[cfg(feature = "testing")]
+            sealing: crate::testing::Sealing::default(),
         };
         storage.read("looking at the schema", async |connection| migrate::check(connection).await).await?;
         Ok(storage)
+    }
+
+    /// Seals what is appended when `sealing` says.
+    #[cfg(feature = "testing")]
+    #[must_use]
+    pub fn sealing(self, sealing: crate::testing::Sealing) -> Self {
+        Self { sealing, ..self }
     }
 
     async fn read<T>(

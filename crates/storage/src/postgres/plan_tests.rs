@@ -1,5 +1,7 @@
 //! Every list query uses an index, on a million rows.
 
+use std::num::NonZeroU32;
+
 use astranetmon_domain::{
     AccountId, AgentFilter, AgentId, MetricPosition, RecordFilter, RecordPosition, TimeRange, Timestamp,
 };
@@ -13,12 +15,12 @@ use super::alerts::samples::SAMPLES_AFTER;
 use super::bucket_rows::BucketRows;
 use super::totals::total_sql;
 use super::{PostgresSettings, PostgresStorage, queries};
-use crate::AuditPosition;
 use crate::bound_sql::{Placeholder, bound_sql};
 use crate::counts::RecordKind;
 use crate::newest::{newest_metrics, newest_route_changes, newest_speedtests, newest_traceroutes};
 use crate::queries::agent_health_query;
 use crate::testing::{FreshDatabase, TestPostgres};
+use crate::{AuditPosition, BucketQuery};
 
 async fn million_rows() -> (FreshDatabase, Client) {
     let database = TestPostgres::fresh_database().await;
@@ -34,6 +36,11 @@ async fn million_rows() -> (FreshDatabase, Client) {
              INSERT INTO metric_sample (account_id, agent_id, timestamp, received_at, sequence, measured)
                  SELECT 1 + n % 10, 'agent-' || (n / 10 % 20), n * 60000000::bigint, 0, n, decode(repeat('00', 208), 'hex')
                  FROM generate_series(1, 1000000) n;
+             INSERT INTO metric_chunk (account_id, agent_id, starts_at, ends_at, sample_count, first_at, last_at,
+                                       lowest_sequence, highest_sequence, times, summary, packed)
+                 SELECT 1 + n % 10, 'agent-' || (n / 10 % 20), n * 3600000000::bigint, (n + 1) * 3600000000::bigint, 60,
+                        n * 3600000000::bigint, (n + 1) * 3600000000::bigint - 1, n, n, '', '', ''
+                 FROM generate_series(1, 100000) n;
              INSERT INTO speedtest (account_id, id, agent_id, timestamp, received_at, sequence, status)
                  SELECT 1 + n % 10, decode(lpad(to_hex(n), 32, '0'), 'hex'), 'agent-' || (n / 10 % 20),
                         n * 60000000::bigint, 0, n, 'completed'
@@ -85,6 +92,10 @@ async fn every_list_query_uses_an_index_with_a_million_rows() {
     let inside = at.plus_seconds(100_000);
     let metric_position = MetricPosition { timestamp: inside, agent_id: agent.clone() };
     let record_position = RecordPosition { timestamp: inside, agent_id: agent.clone(), id: Uuid::nil() };
+    let span = (at.as_micros(), inside.as_micros());
+    let spanned = TimeRange { start: Some(at), end: Some(inside) };
+    let hour = NonZeroU32::new(3_600).expect("not zero");
+    let buckets = BucketQuery::new(agent.clone(), spanned, hour, Vec::new()).expect("few buckets");
     let usage_since = Timestamp::from_seconds(3_600 * 976);
     let mut queries_by_name = vec![
         ("agents".to_owned(), debug_query::<Pg, _>(&queries::agent_page(account, None, Some(101))).to_string()),
@@ -100,14 +111,15 @@ async fn every_list_query_uses_an_index_with_a_million_rows() {
         ("enrolment tokens".to_owned(), debug_query::<Pg, _>(&queries::enrolments(account, 200)).to_string()),
         ("how agents are".to_owned(), debug_query::<Pg, _>(&agent_health_query!(account)).to_string()),
         ("usage".to_owned(), debug_query::<Pg, _>(&queries::usage_of_account(account, usage_since)).to_string()),
+        (
+            "chunks of an agent".to_owned(),
+            debug_query::<Pg, _>(&queries::chunks_of_agent(account, agent.as_str(), span)).to_string(),
+        ),
         ("newest metrics".to_owned(), debug_query::<Pg, _>(&newest_metrics::<Pg>(account)).to_string()),
         ("newest speed tests".to_owned(), debug_query::<Pg, _>(&newest_speedtests::<Pg>(account)).to_string()),
         ("newest traceroutes".to_owned(), debug_query::<Pg, _>(&newest_traceroutes::<Pg>(account)).to_string()),
         ("newest route changes".to_owned(), debug_query::<Pg, _>(&newest_route_changes::<Pg>(account)).to_string()),
-        (
-            "buckets".to_owned(),
-            debug_query::<Pg, _>(&BucketRows::of(account, &agent, (at.as_micros(), inside.as_micros()))).to_string(),
-        ),
+        ("buckets".to_owned(), debug_query::<Pg, _>(&BucketRows::new(account, &buckets)).to_string()),
     ];
     for filter in [AgentFilter::All, AgentFilter::One(agent.clone())] {
         for range in ranges {
@@ -117,6 +129,14 @@ async fn every_list_query_uses_an_index_with_a_million_rows() {
                     queries_by_name.push((format!("{list} {filter:?} behind {behind}"), debug));
                 };
                 let after = behind.then_some(&metric_position);
+                add(
+                    "heads of chunks",
+                    debug_query::<Pg, _>(&queries::chunk_heads(account, &filter.agent, span)).to_string(),
+                );
+                add(
+                    "hours",
+                    debug_query::<Pg, _>(&queries::metric_hours(account, &filter.agent, span, 100)).to_string(),
+                );
                 add("metrics", debug_query::<Pg, _>(&queries::metric_page(account, &filter, after, 11)).to_string());
                 let after = behind.then_some(&record_position);
                 let query = queries::speedtest_page(account, &filter, after, 11);
@@ -129,7 +149,7 @@ async fn every_list_query_uses_an_index_with_a_million_rows() {
             }
         }
     }
-    assert_eq!(queries_by_name.len(), 12 + 2 * 4 * (2 * 3 + 3));
+    assert_eq!(queries_by_name.len(), 13 + 2 * 4 * (2 * 5 + 3));
     for (name, debug) in queries_by_name {
         let sql = bound_sql(&debug, Placeholder::Dollar);
         let rows = client.query(&format!("EXPLAIN {sql}"), &[]).await.expect(&sql);

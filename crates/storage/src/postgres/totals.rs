@@ -2,9 +2,11 @@ use astranetmon_domain::{AccountId, AgentFilter, RecordFilter};
 use diesel::pg::Pg;
 use diesel::prelude::*;
 use diesel::query_builder::{AstPass, Query, QueryFragment, QueryId};
-use diesel::sql_types::{BigInt, Text};
+use diesel::sql_types::{BigInt, Binary, Nullable, Text};
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 
+use super::failure::Failure;
+use crate::chunks::{DAY_MICROS, count_within};
 use crate::counts::{CountPlan, RecordKind, WHOLE_ACCOUNT, count_plan};
 
 /// Where records of a kind are.
@@ -16,17 +18,24 @@ pub(super) const fn table(kind: RecordKind) -> &'static str {
     }
 }
 
-/// One statement for a whole [`CountPlan`]: the sum of its counted spans and of its parts of an hour.
+/// One statement for a whole [`CountPlan`]: the sum of its counted spans and of its parts of an hour, with the end of the
+/// account's latest chunk where metrics are counted; then, for each part of an hour, the times of chunks in it.
 struct TotalQuery<'a> {
     account_id: AccountId,
-    kind: i64,
+    kind: RecordKind,
+    kind_number: i64,
     table: &'static str,
     agent_id: Option<&'a str>,
     plan: CountPlan,
+    /// Its parts of an hour, and before and behind which moment no chunk of them starts and ends.
+    parts: Vec<((i64, i64), i64, i64)>,
 }
 
+/// Records, the end of the latest chunk, and of a chunk the part that it lies in and its times.
+type TotalRow = (i64, i64, Option<i64>, Option<Vec<u8>>);
+
 impl Query for TotalQuery<'_> {
-    type SqlType = BigInt;
+    type SqlType = (BigInt, BigInt, Nullable<BigInt>, Nullable<Binary>);
 }
 
 /// The shape depends on the plan, so the text identifies it.
@@ -44,7 +53,7 @@ impl QueryFragment<Pg> for TotalQuery<'_> {
             out.push_sql(" + COALESCE((SELECT SUM(count) FROM record_count WHERE account_id = ");
             out.push_bind_param::<BigInt, _>(&self.account_id.0)?;
             out.push_sql(" AND kind = ");
-            out.push_bind_param::<BigInt, _>(&self.kind)?;
+            out.push_bind_param::<BigInt, _>(&self.kind_number)?;
             out.push_sql(" AND agent_id = ");
             out.push_bind_param::<Text, _>(self.agent_id.unwrap_or(WHOLE_ACCOUNT))?;
             out.push_sql(" AND period = ");
@@ -70,7 +79,32 @@ impl QueryFragment<Pg> for TotalQuery<'_> {
             out.push_bind_param::<BigInt, _>(end)?;
             out.push_sql(")");
         }
-        out.push_sql(")::BIGINT");
+        if self.kind != RecordKind::Metric {
+            out.push_sql(")::BIGINT, 0::BIGINT, NULL::BIGINT, NULL::BYTEA");
+            return Ok(());
+        }
+        out.push_sql(")::BIGINT, COALESCE((SELECT sealed_before FROM account WHERE id = ");
+        out.push_bind_param::<BigInt, _>(&self.account_id.0)?;
+        out.push_sql("), 0)::BIGINT, NULL::BIGINT, NULL::BYTEA");
+        for (part, ((start, end), earliest, latest)) in self.parts.iter().enumerate() {
+            out.push_sql(" UNION ALL SELECT 0, 0, ");
+            out.push_sql(if part == 0 { "0" } else { "1" });
+            out.push_sql(", times FROM metric_chunk WHERE account_id = ");
+            out.push_bind_param::<BigInt, _>(&self.account_id.0)?;
+            if let Some(agent_id) = &self.agent_id {
+                out.push_sql(" AND agent_id = ");
+                out.push_bind_param::<Text, _>(agent_id)?;
+            }
+            for (condition, moment) in [
+                (" AND ends_at > ", start),
+                (" AND ends_at < ", latest),
+                (" AND starts_at < ", end),
+                (" AND starts_at > ", earliest),
+            ] {
+                out.push_sql(condition);
+                out.push_bind_param::<BigInt, _>(moment)?;
+            }
+        }
         Ok(())
     }
 }
@@ -81,7 +115,10 @@ fn total_query<'a>(account_id: AccountId, kind: RecordKind, filter: &'a RecordFi
         AgentFilter::All | AgentFilter::Nobody => None,
     };
     let plan = count_plan(&filter.range);
-    TotalQuery { account_id, kind: kind as i64, table: table(kind), agent_id, plan }
+    let around =
+        |&(start, end): &(i64, i64)| ((start, end), start.saturating_sub(DAY_MICROS), end.saturating_add(DAY_MICROS));
+    let parts = plan.partial.iter().map(around).collect();
+    TotalQuery { account_id, kind, kind_number: kind as i64, table: table(kind), agent_id, plan, parts }
 }
 
 /// The query of [`total`] in diesel's debug form.
@@ -96,7 +133,27 @@ pub(super) async fn total(
     account_id: AccountId,
     kind: RecordKind,
     filter: &RecordFilter,
-) -> QueryResult<u64> {
+) -> Result<u64, Failure> {
+    Ok(total_and_sealed(connection, account_id, kind, filter).await?.0)
+}
+
+/// The same, and of metrics the end of the account's latest chunk, in microseconds.
+pub(super) async fn total_and_sealed(
+    connection: &mut AsyncPgConnection,
+    account_id: AccountId,
+    kind: RecordKind,
+    filter: &RecordFilter,
+) -> Result<(u64, i64), Failure> {
     let query = total_query(account_id, kind, filter);
-    query.get_result::<i64>(connection).await.map(i64::unsigned_abs)
+    let spans = query.plan.partial.clone();
+    let rows: Vec<TotalRow> = query.load(connection).await?;
+    let (mut total, mut sealed_before) = (0, 0);
+    for (count, sealed, part, times) in rows {
+        let span = part.and_then(|part| spans.get(usize::try_from(part).ok()?));
+        match (span, times) {
+            (Some(span), Some(times)) => total += count_within(&times, *span)?,
+            _ => (total, sealed_before) = (total + count, sealed),
+        }
+    }
+    Ok((total.unsigned_abs(), sealed_before))
 }

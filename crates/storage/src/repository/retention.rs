@@ -94,7 +94,18 @@ pub(crate) enum RetentionPlace {
     OnlyRemovals {
         account: AccountId,
     },
-    /// Samples of the agents behind that one.
+    /// Finished samples that are rows: of that agent from that day on, or of those behind it.
+    Sealing {
+        account: AccountId,
+        agent: String,
+        from: i64,
+    },
+    /// Samples in chunks of the agents behind that one.
+    Chunks {
+        account: AccountId,
+        after: String,
+    },
+    /// Samples that are rows of the agents behind that one.
     Samples {
         account: AccountId,
         after: String,
@@ -133,9 +144,11 @@ impl Default for RetentionCursor {
     }
 }
 
-/// What went, or was made smaller.
+/// What was sealed, went, or was made smaller.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Expired {
+    /// Samples that went from rows into a chunk.
+    pub samples_sealed: u64,
     /// Samples that went into summaries of their hours.
     pub samples_folded: u64,
     /// Hourly summaries that went into those of their days.
@@ -169,8 +182,9 @@ pub struct Expired {
 impl Expired {
     /// Every count with its name.
     #[must_use]
-    pub const fn counts(&self) -> [(&'static str, u64); 14] {
+    pub const fn counts(&self) -> [(&'static str, u64); 15] {
         [
+            ("samples_sealed", self.samples_sealed),
             ("samples_folded", self.samples_folded),
             ("hours_folded", self.hours_folded),
             ("days", self.days),
@@ -214,6 +228,7 @@ impl Expired {
 
 impl std::ops::AddAssign for Expired {
     fn add_assign(&mut self, other: Self) {
+        self.samples_sealed += other.samples_sealed;
         self.samples_folded += other.samples_folded;
         self.hours_folded += other.hours_folded;
         self.days += other.days;
@@ -246,9 +261,9 @@ impl RetentionStep {
     }
 }
 
-/// The job that ends what is older than its account keeps, under a lease.
+/// The job that seals finished samples and ends what is older than its account keeps, under a lease.
 ///
-/// Samples become summaries of their hours when these are wholly older, hours become days, and days go; speed tests and
+/// Finished samples are sealed in chunks; samples become summaries of their hours when these are wholly older, hours become days, and days go; speed tests and
 /// traceroutes go; so does what deleted agents left, and what alerts, audit logs and enrolment tokens tell of times
 /// long past. At the end of a run disk is given back.
 #[async_trait]

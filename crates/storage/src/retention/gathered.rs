@@ -1,7 +1,7 @@
 use std::collections::BTreeMap;
 
 use super::{DAY, HOUR, Summary};
-use crate::measured::Packed;
+use crate::measured::FieldValues;
 
 /// Summaries of one agent in the making, by the start of their hour or day in microseconds.
 #[derive(Debug)]
@@ -24,7 +24,7 @@ impl Gathered {
         self.width / 1_000_000
     }
 
-    pub(crate) fn push(&mut self, timestamp: i64, measured: &Packed) {
+    pub(crate) fn push(&mut self, timestamp: i64, measured: &impl FieldValues) {
         self.of(timestamp).push(measured);
     }
 

@@ -13,9 +13,11 @@ mod summary;
 pub(crate) use self::gathered::Gathered;
 pub(crate) use self::limits::Limits;
 pub(crate) use self::statements::*;
+#[cfg(feature = "testing")]
+pub(crate) use self::step::seal;
 pub(crate) use self::step::{
     Agents, Due, Goes, History, HistoryLimits, MOST_AGENTS, MOST_HISTORY, MOST_RECORDS, RetentionStore, Run, Source,
-    SpaceBack, step,
+    SpaceBack, UnsealedDay, step,
 };
 pub(crate) use self::summary::{FieldSummary, Summary};
 

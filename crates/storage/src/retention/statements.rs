@@ -1,9 +1,10 @@
 //! What both back ends are asked in the same words.
 
 use diesel::prelude::*;
-use diesel::sql_types::{BigInt, Binary, Text};
+use diesel::sql_types::{BigInt, Binary, Nullable, Text};
 
-use super::Source;
+use super::{Source, UnsealedDay};
+use crate::chunks::AgentDay;
 
 /// The first account behind `$1`.
 pub(crate) const ACCOUNT_AFTER: &str = "SELECT id AS number FROM account WHERE id > $1 ORDER BY id LIMIT 1";
@@ -15,7 +16,7 @@ pub(crate) const OLDEST_COUNTED: &str = "SELECT bucket AS number FROM record_cou
 /// The first agent behind `$2` that may have rows or summaries in the account `$1`.
 pub(crate) const fn agent_after(source: Source) -> &'static str {
     match source {
-        Source::Samples => {
+        Source::Samples | Source::Chunks => {
             "SELECT agent_id AS id FROM record_count WHERE account_id = $1 AND kind = 1 AND agent_id > $2 \
              ORDER BY agent_id LIMIT 1"
         }
@@ -33,6 +34,10 @@ pub(crate) const fn oldest_times(source: Source) -> &'static str {
             "SELECT timestamp AS number FROM metric_sample WHERE account_id = $1 AND agent_id = $2 \
              AND timestamp < $3 ORDER BY timestamp LIMIT $4"
         }
+        Source::Chunks => {
+            "SELECT starts_at AS number FROM metric_chunk WHERE account_id = $1 AND agent_id = $2 AND starts_at < $3 \
+             AND first_at < $3 ORDER BY starts_at LIMIT $4"
+        }
         Source::Hours => {
             "SELECT bucket AS number FROM metric_summary WHERE account_id = $1 AND agent_id = $2 AND period = 3600 \
              AND bucket < $3 ORDER BY bucket LIMIT $4"
@@ -43,6 +48,27 @@ pub(crate) const fn oldest_times(source: Source) -> &'static str {
         }
     }
 }
+
+/// Whether the agent `$2` of account `$1` has samples that are rows from `$3` on: the first and the newest of its.
+pub(crate) const UNSEALED: &str = "SELECT (SELECT MIN(timestamp) FROM metric_sample WHERE account_id = $1 \
+     AND agent_id = $2 AND timestamp >= $3) AS oldest, (SELECT MAX(timestamp) FROM metric_sample \
+     WHERE account_id = $1 AND agent_id = $2) AS newest";
+
+/// How many samples of the agent `$3` of account `$2` from `$1` to before `$4` are rows, by hour behind `$1`. SQLite numbers
+/// parameters in the order in which they come.
+pub(crate) const UNSEALED_HOURS: &str = "SELECT (timestamp - $1) / 3600000000 AS hour, COUNT(*) AS number \
+     FROM metric_sample WHERE account_id = $2 AND agent_id = $3 AND timestamp >= $1 AND timestamp < $4 GROUP BY 1";
+
+/// Chunks of the agent `$3` of account `$2` that start from `$1` on and before `$4`.
+pub(crate) const CHUNKS_OF_DAY: &str = "SELECT starts_at, ends_at FROM metric_chunk WHERE starts_at >= $1 \
+     AND account_id = $2 AND agent_id = $3 AND starts_at < $4";
+
+/// Whether the agent `$2` of account `$1` has a chunk between `$3` and `$4`; none starts before `$5`.
+pub(crate) const OVERLAPPING: &str = "SELECT COUNT(*) AS number FROM metric_chunk WHERE account_id = $1 AND agent_id = $2 \
+     AND ends_at > $3 AND starts_at < $4 AND starts_at > $5";
+
+/// The account `$2` has a chunk that ends at `$1`.
+pub(crate) const SEALED: &str = "UPDATE account SET sealed_before = $1 WHERE id = $2 AND sealed_before < $1";
 
 /// Summaries of the agent `$2` of account `$1`, of period `$3`, from `$4` to `$5`, both included.
 pub(crate) const SUMMARIES: &str = "SELECT bucket, sample_count, summary FROM metric_summary WHERE account_id = $1 \
@@ -156,6 +182,50 @@ pub(crate) const AGENT_REMOVED: &str = "DELETE FROM agent_removal WHERE account_
 pub(crate) struct NumberRow {
     #[diesel(sql_type = BigInt)]
     pub(crate) number: i64,
+}
+
+/// The ends of what is not sealed.
+#[derive(QueryableByName)]
+pub(crate) struct UnsealedRow {
+    #[diesel(sql_type = Nullable<BigInt>)]
+    pub(crate) oldest: Option<i64>,
+    #[diesel(sql_type = Nullable<BigInt>)]
+    pub(crate) newest: Option<i64>,
+}
+
+/// The count of an hour.
+#[derive(QueryableByName)]
+pub(crate) struct HourRow {
+    #[diesel(sql_type = BigInt)]
+    pub(crate) hour: i64,
+    #[diesel(sql_type = BigInt)]
+    pub(crate) number: i64,
+}
+
+/// The span of a chunk.
+#[derive(QueryableByName)]
+pub(crate) struct PeriodRow {
+    #[diesel(sql_type = BigInt)]
+    pub(crate) starts_at: i64,
+    #[diesel(sql_type = BigInt)]
+    pub(crate) ends_at: i64,
+}
+
+/// What of a day is to be sealed next.
+pub(crate) fn unsealed_day(
+    start: i64,
+    hours: Vec<HourRow>,
+    chunks: Vec<PeriodRow>,
+    finished_before: i64,
+) -> UnsealedDay {
+    let mut day = AgentDay { start, samples: [0; 24], chunks: Vec::new() };
+    for row in hours {
+        if let Some(hour) = usize::try_from(row.hour).ok().and_then(|hour| day.samples.get_mut(hour)) {
+            *hour = row.number.unsigned_abs();
+        }
+    }
+    day.chunks = chunks.into_iter().map(|chunk| chunk.starts_at..chunk.ends_at).collect();
+    UnsealedDay { start, next_period: day.next_period(finished_before) }
 }
 
 /// An agent's id.

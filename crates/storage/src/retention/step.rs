@@ -1,12 +1,15 @@
 //! Which piece of the job comes next.
 
+use std::ops::Range;
+
 use astranetmon_domain::{AccountId, Retention, Timestamp};
 use async_trait::async_trait;
 
-use super::Limits;
+use super::{HOUR, Limits};
 use crate::StorageError;
+use crate::chunks::DAY_MICROS;
 use crate::counts::RecordKind;
-use crate::repository::{Lease, RetentionCursor, RetentionPlace, RetentionStep};
+use crate::repository::{Expired, Lease, RetentionCursor, RetentionPlace, RetentionStep};
 
 type Result<T> = std::result::Result<T, StorageError>;
 
@@ -16,11 +19,15 @@ const HISTORY_DAYS: i64 = 400;
 const ENROLMENT_DAYS: i64 = 30;
 /// Places that one step looks at without finding anything to do.
 const MOST_LOOKS: u32 = 50;
+/// Samples come late by so much without finding their hour sealed.
+const LATENESS_SECONDS: i64 = 2 * HOUR;
 
 /// Of what a piece takes the oldest.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Source {
     Samples,
+    /// By their start.
+    Chunks,
     Hours,
     Days,
 }
@@ -30,6 +37,7 @@ impl Source {
     pub(crate) const fn most(self) -> usize {
         match self {
             Self::Samples => 1_000,
+            Self::Chunks => 2,
             Self::Hours | Self::Days => 500,
         }
     }
@@ -41,6 +49,15 @@ pub(crate) struct Run {
     pub(crate) agent_id: String,
     pub(crate) first: i64,
     pub(crate) last: i64,
+}
+
+/// A day of which an agent has samples that are rows.
+#[derive(Debug)]
+pub(crate) struct UnsealedDay {
+    /// Its first moment, in microseconds.
+    pub(crate) start: i64,
+    /// What of it is to be sealed next.
+    pub(crate) next_period: Option<Range<i64>>,
 }
 
 /// What is due, and behind which agent to look for more; `None` if there is no more.
@@ -135,6 +152,25 @@ pub(crate) trait RetentionStore: Send + Sync {
         limits: HistoryLimits,
     ) -> Result<u64>;
 
+    /// Takes what goes out of the chunks that start within the runs, and out of the counts; how many samples.
+    async fn take_chunks(&self, lease: &Lease, account: AccountId, runs: Vec<Run>, goes: Goes) -> Result<u64>;
+
+    /// The next agent of the account that may have samples.
+    async fn agent_with_samples(&self, account: AccountId, after: &str) -> Result<Option<String>>;
+
+    /// The first day from `from` on of which the agent has samples that are rows and finished: before that moment, and
+    /// before its newest, so that this one is always a row.
+    async fn unsealed_day(
+        &self,
+        account: AccountId,
+        agent: &str,
+        from: i64,
+        finished_before: i64,
+    ) -> Result<Option<UnsealedDay>>;
+
+    /// Makes one chunk of the agent's rows of a span of time; how many samples.
+    async fn seal(&self, lease: &Lease, account: AccountId, agent: &str, period: Range<i64>) -> Result<u64>;
+
     /// An agent of the account whose data is to go.
     async fn agent_to_remove(&self, account: AccountId) -> Result<Option<String>>;
 
@@ -195,7 +231,9 @@ async fn visit(
     now: Timestamp,
     step: &mut RetentionStep,
 ) -> Result<Option<RetentionPlace>> {
-    use RetentionPlace::{Account, Days, History as Past, Hours, OnlyRemovals, Records, Removals, Samples, Space};
+    use RetentionPlace::{
+        Account, Chunks, Days, History as Past, Hours, OnlyRemovals, Records, Removals, Samples, Sealing, Space,
+    };
     let gone = &mut step.gone;
     Ok(Some(match place {
         Account { after } => match store.account_after(after).await? {
@@ -207,12 +245,33 @@ async fn visit(
                 remove(store, lease, account, &agent, step).await?;
                 Removals { account }
             }
-            None => Samples { account, after: String::new() },
+            None => Sealing { account, agent: String::new(), from: i64::MIN },
         },
         OnlyRemovals { account } => {
             let Some(agent) = store.agent_to_remove(account).await? else { return Ok(None) };
             remove(store, lease, account, &agent, step).await?;
             OnlyRemovals { account }
+        }
+        Sealing { account, agent, from } => {
+            let finished = now.plus_seconds(-LATENESS_SECONDS).as_micros();
+            match seal(store, lease, account, (&agent, from), finished, gone).await? {
+                Some((agent, from)) => Sealing { account, agent, from },
+                None => Chunks { account, after: String::new() },
+            }
+        }
+        Chunks { account, after } => {
+            let behind = Samples { account, after: String::new() };
+            let Some(limits) = limits(store, account, now).await? else { return Ok(Some(next_account(account))) };
+            let oldest = store.oldest_counted(account, RecordKind::Metric).await?;
+            if oldest.is_none_or(|oldest| oldest >= limits.samples) {
+                return Ok(Some(behind));
+            }
+            let due = store.due(account, Source::Chunks, Agents::Behind(&after), limits.samples).await?;
+            if !due.runs.is_empty() {
+                let folded = Goes::Folded { before: limits.samples };
+                gone.samples_folded += store.take_chunks(lease, account, due.runs, folded).await?;
+            }
+            due.after.map_or(behind, |after| Chunks { account, after })
         }
         Samples { account, after } => {
             let behind = Hours { account, after: String::new() };
@@ -285,6 +344,25 @@ async fn limits(store: &impl RetentionStore, account: AccountId, now: Timestamp)
     Ok(store.kept_by(account).await?.map(|kept| Limits::of(kept, now)))
 }
 
+/// Seals the next span of an account's samples that is finished at that moment, of that agent from that day on or of the
+/// next one; where to go on, unless that was the last agent.
+pub(crate) async fn seal(
+    store: &impl RetentionStore,
+    lease: &Lease,
+    account: AccountId,
+    (agent, from): (&str, i64),
+    finished_before: i64,
+    gone: &mut Expired,
+) -> Result<Option<(String, i64)>> {
+    if let Some(day) = store.unsealed_day(account, agent, from, finished_before).await? {
+        let Some(period) = day.next_period else { return Ok(Some((agent.to_owned(), day.start + DAY_MICROS))) };
+        gone.samples_sealed += store.seal(lease, account, agent, period).await?;
+        return Ok(Some((agent.to_owned(), day.start)));
+    }
+    let next = store.agent_with_samples(account, agent).await?;
+    Ok(next.map(|agent| (agent, i64::MIN)))
+}
+
 /// Takes a piece of what a deleted agent left, or the note of it if nothing is left.
 async fn remove(
     store: &impl RetentionStore,
@@ -297,6 +375,11 @@ async fn remove(
     let due = store.due(account, Source::Samples, Agents::Only(agent), i64::MAX).await?;
     if !due.runs.is_empty() {
         gone.samples_removed += store.take_samples(lease, account, due.runs, Goes::Away).await?;
+        return Ok(());
+    }
+    let due = store.due(account, Source::Chunks, Agents::Only(agent), i64::MAX).await?;
+    if !due.runs.is_empty() {
+        gone.samples_removed += store.take_chunks(lease, account, due.runs, Goes::Away).await?;
         return Ok(());
     }
     for source in [Source::Hours, Source::Days] {

@@ -6,8 +6,8 @@ use diesel::query_builder::{AstPass, QueryFragment, QueryId};
 use diesel::sql_types::{BigInt, Binary, Text};
 use diesel::sqlite::{Sqlite, SqliteConnection};
 
-use super::Result;
 use super::records::{add_counts, advance_sequence};
+use super::{Result, chunks};
 use crate::StorageError;
 use crate::counts::RecordKind;
 use crate::measured::Measured;
@@ -27,14 +27,21 @@ pub(super) fn append(
 ) -> Result<Appended> {
     let known = account::table
         .find(account_id.0)
-        .select((account::last_sequence, account::folded_before))
-        .first::<(i64, i64)>(connection)
+        .select((account::last_sequence, account::folded_before, account::sealed_before))
+        .first::<(i64, i64, i64)>(connection)
         .optional()?;
-    let (last, folded_before) = known.ok_or(StorageError::Missing { what: "account" })?;
+    let (last, folded_before, sealed_before) = known.ok_or(StorageError::Missing { what: "account" })?;
     batch.pass_by(folded_before);
-    let first = last + 1;
+    let mut sealed = chunks::take_sealed(connection, account_id, sealed_before, batch)?;
+    let mut sequence = last + 1;
     let mut tally = batch.tally();
-    let mut sequence = first;
+    for part in &mut sealed {
+        let (agent_id, starts_at, given) = (part.agent_id.clone(), part.period.start, part.given());
+        if let Some(merged) = part.merge(sequence, received_at.as_micros(), &mut tally) {
+            chunks::replace(connection, account_id, &agent_id, starts_at, &merged)?;
+        }
+        sequence += given as i64;
+    }
     for samples in batch.samples.chunks(ROWS_AT_ONCE) {
         if insert(connection, account_id, received_at, samples, sequence)? == samples.len() {
             samples.iter().for_each(|sample| tally.inserted(sample));

@@ -7,8 +7,9 @@ use diesel::prelude::*;
 use diesel::sqlite::SqliteConnection;
 
 use super::records::total;
-use super::{Result, SqliteStorage, metric_write, queries};
+use super::{Result, SqliteStorage, chunks, metric_write, queries};
 use crate::buckets::BucketFold;
+use crate::chunks::span_behind_rows;
 use crate::counts::RecordKind;
 use crate::metric_batch::MetricBatch;
 use crate::reporting::Reporting;
@@ -36,21 +37,7 @@ impl MetricRepository for SqliteStorage {
             return Ok(Vec::new());
         }
         let (account_id, query) = (scope.account_id(), query.clone());
-        self.read_share(account_id, move |connection| {
-            let rows = queries::metric_span(account_id, query.agent_id(), query.micros());
-            let mut fold = BucketFold::new(&query);
-            for row in rows.load_iter::<PackedMetricRow, _>(connection)? {
-                let row = row?;
-                fold.push(row.timestamp, &row.measured);
-            }
-            let summaries = queries::summary_span(account_id, query.agent_id(), query.micros());
-            for row in summaries.load_iter::<(i64, i64, Vec<u8>), _>(connection)? {
-                let (start, sample_count, summary) = row?;
-                fold.push_summary(start, &Summary::unpack(sample_count, &summary)?);
-            }
-            Ok(fold.finish())
-        })
-        .await
+        self.read_share(account_id, move |connection| fill_buckets(connection, account_id, &query)).await
     }
 
     async fn metric_append(
@@ -65,8 +52,32 @@ impl MetricRepository for SqliteStorage {
         let reporting = Reporting::of(scope, samples.iter().map(|sample| &sample.agent_id), now)?;
         let account_id = scope.account_id();
         let mut batch = MetricBatch::of(samples);
-        self.append(reporting, move |connection| metric_write::append(connection, account_id, &mut batch, now)).await
+        let append =
+            move |connection: &mut SqliteConnection| metric_write::append(connection, account_id, &mut batch, now);
+        let appended = self.append(reporting, append).await?;
+        #[cfg(feature = "testing")]
+        self.sealing.after_append(self, account_id).await?;
+        Ok(appended)
     }
+}
+
+fn fill_buckets(
+    connection: &mut SqliteConnection,
+    account_id: AccountId,
+    query: &BucketQuery,
+) -> Result<Vec<MetricBucket>> {
+    let mut fold = BucketFold::new(query);
+    for row in queries::metric_span(account_id, query.agent_id(), query.micros()).load_iter(connection)? {
+        let row: PackedMetricRow = row?;
+        fold.push(row.timestamp, &row.measured);
+    }
+    chunks::of_buckets(connection, account_id, query, |chunk| fold.push_chunk(chunk))?;
+    let summaries = queries::summary_span(account_id, query.agent_id(), query.micros());
+    for row in summaries.load_iter::<(i64, i64, Vec<u8>), _>(connection)? {
+        let (start, sample_count, summary) = row?;
+        fold.push_summary(start, &Summary::unpack(sample_count, &summary)?);
+    }
+    Ok(fold.finish())
 }
 
 fn read_page(
@@ -76,15 +87,20 @@ fn read_page(
     page: &PageRequest<MetricPosition, 10_000>,
 ) -> Result<MetricPage> {
     let limit = page.limit.rows() as usize;
-    let query = queries::metric_page(account_id, filter, page.after.as_ref(), limit as i64 + 1);
+    let after = page.after.as_ref();
+    let query = queries::metric_page(account_id, filter, after, limit as i64 + 1);
     let mut columns = MetricColumns::with_capacity(limit + 1);
     for row in query.load_iter::<MetricReadRow, _>(connection)? {
         let row = row?;
         columns.push(&row.agent_id, Timestamp::from_micros(row.timestamp), &row.measured.0);
     }
+    let sealed_before = chunks::sealed_before(connection, account_id)?;
+    if let Some(span) = span_behind_rows(&columns, filter, after, limit + 1, sealed_before) {
+        columns = chunks::add_chunks(connection, account_id, &columns, filter, after, limit + 1, span)?;
+    }
     let more = columns.len() > limit;
     columns.truncate(limit);
-    let total = if page.after.is_none() && !more {
+    let total = if after.is_none() && !more {
         columns.len() as u64
     } else {
         total(connection, account_id, RecordKind::Metric, filter)?

@@ -8,6 +8,7 @@ mod agents;
 mod alerts;
 mod api_keys;
 mod changes;
+mod chunks;
 mod connection;
 pub(crate) mod copying;
 mod enrolment;
@@ -77,6 +78,8 @@ pub struct SqliteStorage {
     agent_lists: Arc<AgentLists>,
     data_versions: Arc<DataVersions>,
     retentions: Arc<KeptRetentions>,
+    #[cfg(feature = "testing")]
+    sealing: crate::testing::Sealing,
 }
 
 struct Threads {
@@ -123,7 +126,16 @@ impl SqliteStorage {
             agent_lists: Arc::default(),
             data_versions: Arc::default(),
             retentions: Arc::default(),
+            #[cfg(feature = "testing")]
+            sealing: crate::testing::Sealing::default(),
         })
+    }
+
+    /// Seals what is appended when `sealing` says.
+    #[cfg(feature = "testing")]
+    #[must_use]
+    pub fn sealing(self, sealing: crate::testing::Sealing) -> Self {
+        Self { sealing, ..self }
     }
 
     fn threads(&self) -> Result<Arc<Threads>> {

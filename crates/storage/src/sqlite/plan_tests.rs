@@ -52,6 +52,11 @@ fn million_rows() -> (tempfile::TempDir, SqliteConnection) {
              INSERT INTO metric_sample (account_id, agent_id, timestamp, received_at, sequence, measured)
                  SELECT 1 + value % 10, 'agent-' || (value % 200), value * 60000000, 0, value, zeroblob(208)
                  FROM n WHERE value <= 1000000;
+             INSERT INTO metric_chunk (account_id, agent_id, starts_at, ends_at, sample_count, first_at, last_at,
+                                       lowest_sequence, highest_sequence, times, summary, packed)
+                 SELECT 1 + value % 10, 'agent-' || (value % 200), value * 3600000000, (value + 1) * 3600000000, 60,
+                        value * 3600000000, (value + 1) * 3600000000 - 1, value, value, '', '', ''
+                 FROM n WHERE value <= 100000;
              INSERT INTO speedtest (account_id, id, agent_id, timestamp, received_at, sequence, status)
                  SELECT 1 + value % 10, CAST(printf('%016d', value) AS BLOB), 'agent-' || (value % 200),
                         value * 60000000, 0, value, 'completed'
@@ -106,6 +111,8 @@ fn every_list_query_uses_an_index_with_a_million_rows() {
     );
     let span = (at.as_micros(), at.plus_seconds(86_400).as_micros());
     explain("buckets".into(), debug_query::<Sqlite, _>(&queries::metric_span(account, &agent, span)).to_string());
+    let of_agent = queries::chunks_of_agent(account, agent.as_str(), span);
+    explain("chunks of an agent".into(), debug_query::<Sqlite, _>(&of_agent).to_string());
     explain("summaries".into(), debug_query::<Sqlite, _>(&queries::summary_span(account, &agent, span)).to_string());
     explain("audit".into(), debug_query::<Sqlite, _>(&queries::audit_page(account, None, 51)).to_string());
     explain("enrolment tokens".into(), debug_query::<Sqlite, _>(&queries::enrolments(account, 200)).to_string());
@@ -140,6 +147,10 @@ fn every_list_query_uses_an_index_with_a_million_rows() {
             }
         }
         let hour = (at.as_micros(), at.as_micros() + 3_600_000_000);
+        let heads = queries::chunk_heads(account, &filter, hour);
+        explain("heads of chunks".into(), debug_query::<Sqlite, _>(&heads).to_string());
+        let hours = queries::metric_hours(account, &filter, span, 100);
+        explain("hours".into(), debug_query::<Sqlite, _>(&hours).to_string());
         explain(
             "count of metrics".into(),
             debug_query::<Sqlite, _>(&queries::metric_count(account, &filter, hour)).to_string(),
@@ -166,7 +177,7 @@ fn every_list_query_uses_an_index_with_a_million_rows() {
         assert!(plan.starts_with("SEARCH ") && plan.contains("account_id=?"), "{name}: {plan}");
         assert!(!plan.contains("SCAN ") && !plan.contains("TEMP B-TREE"), "{name}: {plan}");
     }
-    assert_eq!(plans.len(), 12 + 2 * (4 * 2 * 3 + 4));
+    assert_eq!(plans.len(), 13 + 2 * (4 * 2 * 3 + 6));
     let newest: Vec<_> = plans.iter().filter(|(name, _)| name == "newest of each agent").collect();
     for ((_, plan), index) in newest.into_iter().zip([
         "PRIMARY KEY",

@@ -7,7 +7,7 @@ use diesel::sqlite::Sqlite;
 use crate::counts::{CountedSpan, RecordKind, WHOLE_ACCOUNT};
 use crate::retention::{DAY, HOUR};
 use crate::rows::PackedMetricRow;
-use crate::schema::{metric_summary, record_count};
+use crate::schema::metric_summary;
 
 /// One agent's metrics in a span of time, both ends in microseconds, oldest first.
 pub(super) fn metric_span(

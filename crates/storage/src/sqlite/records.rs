@@ -4,7 +4,7 @@ use astranetmon_domain::{AccountId, PageRequest, RecordFilter, RecordPosition};
 use diesel::prelude::*;
 use diesel::sqlite::SqliteConnection;
 
-use super::{Result, queries};
+use super::{Result, chunks, queries};
 use crate::StorageError;
 use crate::counts::{CountDeltas, RecordKind, count_plan};
 use crate::fetched::Fetched;
@@ -80,7 +80,10 @@ pub(super) fn total(
     }
     for span in plan.partial {
         let counted: i64 = match kind {
-            RecordKind::Metric => queries::metric_count(account_id, &filter.agent, span).get_result(connection)?,
+            RecordKind::Metric => {
+                let rows: i64 = queries::metric_count(account_id, &filter.agent, span).get_result(connection)?;
+                rows + chunks::count(connection, account_id, filter, span)?
+            }
             RecordKind::Speedtest => {
                 queries::speedtest_count(account_id, &filter.agent, span).get_result(connection)?
             }

@@ -174,11 +174,13 @@ impl Made {
         let special = random.random_bool(0.3);
         match column.kind {
             // Tables are split by such columns; few months, and what lies outside of all.
-            ColumnKind::Integer if column.name == "timestamp" => Value::Integer(match random.random_range(0..20) {
-                0 => -random.random_range(0..DAY * 10_000),
-                1 => NOVEMBER + DAY * 30_000 + random.random_range(0..DAY),
-                _ => NOVEMBER - random.random_range(0..DAY * 200),
-            }),
+            ColumnKind::Integer if ["timestamp", "starts_at"].contains(&column.name.as_str()) => {
+                Value::Integer(match random.random_range(0..20) {
+                    0 => -random.random_range(0..DAY * 10_000),
+                    1 => NOVEMBER + DAY * 30_000 + random.random_range(0..DAY),
+                    _ => NOVEMBER - random.random_range(0..DAY * 200),
+                })
+            }
             ColumnKind::Integer if table.identity.as_deref() == Some(&column.name) => {
                 Value::Integer(random.random_range(1..1_000_000_000))
             }

@@ -6,8 +6,10 @@
 pub mod conformance;
 mod generated_rows;
 mod postgres;
+mod sealing;
 mod sqlite;
 
 pub use generated_rows::generate_rows;
 pub use postgres::{FreshDatabase, OwnCluster, TestPostgres};
+pub use sealing::Sealing;
 pub use sqlite::sqlite_integrity;

@@ -1,11 +1,15 @@
 use astranetmon_domain::{AccountId, AgentId, MetricSample, Timestamp};
+use diesel::prelude::*;
 use diesel::sql_query;
 use diesel::sql_types::{Array, BigInt, Binary, Text};
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 
+use crate::chunks::ChunkSamples;
 use crate::measured::Measured;
 use crate::postgres::failure::Failure;
+use crate::postgres::queries;
 use crate::repository::{AlertInputs, AlertQuery};
+use crate::schema::account;
 
 /// One look-up by key an agent. The earliest time is given once more as a constant, by which partitions are left out.
 pub(in crate::postgres) const SAMPLES_AFTER: &str = "\
@@ -48,12 +52,51 @@ pub(super) async fn read_samples(
         .bind::<BigInt, _>(query.samples_before.as_micros())
         .load(connection)
         .await?;
-    inputs.more_samples = rows.len() > AlertQuery::MAX_SAMPLES;
-    let sample = |row: SampleRow| {
-        let (agent_id, _): &(AgentId, Timestamp) = query.samples_after.get(usize::try_from(row.position - 1).ok()?)?;
-        let timestamp = Timestamp::from_micros(row.timestamp);
-        Some(MetricSample::from_fixed_values(agent_id.clone(), timestamp, &row.measured.0))
+    let rows = rows.into_iter().map(|row| (row.position, row.timestamp, row.measured));
+    let mut samples: Vec<(i64, i64, Measured)> = rows.collect();
+    // Behind the rows, so that what is sealed meanwhile is seen, if twice.
+    let sealed = sealed_samples(connection, account_id, query, earliest).await?;
+    if !sealed.is_empty() {
+        samples.extend(sealed);
+        samples.sort_by_key(|&(position, timestamp, _)| (position, timestamp));
+        samples.dedup_by_key(|&mut (position, timestamp, _)| (position, timestamp));
+    }
+    inputs.more_samples = samples.len() > AlertQuery::MAX_SAMPLES;
+    let sample = |(position, timestamp, measured): (i64, i64, Measured)| {
+        let (agent_id, _): &(AgentId, Timestamp) = query.samples_after.get(usize::try_from(position - 1).ok()?)?;
+        Some(MetricSample::from_fixed_values(agent_id.clone(), Timestamp::from_micros(timestamp), &measured.0))
     };
-    inputs.samples = rows.into_iter().take(AlertQuery::MAX_SAMPLES).filter_map(sample).collect();
+    inputs.samples = samples.into_iter().take(AlertQuery::MAX_SAMPLES).filter_map(sample).collect();
     Ok(())
+}
+
+/// Those of them that are in chunks, with the positions of their agents, from 1.
+async fn sealed_samples(
+    connection: &mut AsyncPgConnection,
+    account_id: AccountId,
+    query: &AlertQuery,
+    earliest: i64,
+) -> Result<Vec<(i64, i64, Measured)>, Failure> {
+    let sealed_before: Option<i64> = account::table
+        .filter(account::id.eq(account_id.0))
+        .filter(account::sealed_before.gt(earliest))
+        .select(account::sealed_before)
+        .first(connection)
+        .await
+        .optional()?;
+    let Some(sealed_before) = sealed_before else { return Ok(Vec::new()) };
+    let mut samples = Vec::new();
+    for (position, (agent_id, after)) in (1..).zip(&query.samples_after) {
+        let span = (after.as_micros().saturating_add(1), query.samples_before.as_micros().min(sealed_before));
+        if span.0 >= span.1 || samples.len() > AlertQuery::MAX_SAMPLES {
+            continue;
+        }
+        let chunks: Vec<(i64, i64, Vec<u8>, Vec<u8>)> =
+            queries::chunks_of_agent(account_id, agent_id.as_str(), span).load(connection).await?;
+        for (_, _, times, packed) in chunks {
+            let within = ChunkSamples::unpack(&times, &packed)?;
+            samples.extend(within.within(span).map(|(timestamp, measured)| (position, timestamp, measured)));
+        }
+    }
+    Ok(samples)
 }

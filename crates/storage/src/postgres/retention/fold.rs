@@ -8,8 +8,10 @@ use diesel::sql_types::BigInt;
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 
 use super::{expire, runs};
+use crate::chunks::take_out;
 use crate::counts::{CountDeltas, RecordKind};
 use crate::postgres::append::{lock_account, lower_counts, touch_account};
+use crate::postgres::chunks;
 use crate::postgres::failure::Failure;
 use crate::retention::{DAY, Gathered, Goes, HOUR, Run, Source};
 
@@ -43,7 +45,46 @@ pub(super) async fn take_samples(
         let of_agent = gathered.entry(sample.agent_id).or_insert_with(Gathered::into_hours);
         of_agent.push(sample.timestamp, &sample.measured);
     }
-    lower_counts(connection, account, RecordKind::Metric, &deltas).await?;
+    record_gone(connection, account, goes, &deltas, gathered).await?;
+    Ok(taken)
+}
+
+/// Takes what goes out of the chunks of the runs and out of the counts; how many samples.
+pub(super) async fn take_chunks(
+    connection: &mut AsyncPgConnection,
+    account: AccountId,
+    runs: &[Run],
+    goes: Goes,
+) -> Result<u64> {
+    lock_account(connection, account).await?;
+    let mut taken = 0;
+    let mut deltas = CountDeltas::default();
+    let mut gathered = BTreeMap::<String, Gathered>::new();
+    for run in runs {
+        if goes == Goes::Away && !expire::is_to_remove(connection, account, &run.agent_id).await? {
+            continue;
+        }
+        let of_agent = gathered.entry(run.agent_id.clone()).or_insert_with(Gathered::into_hours);
+        let found = chunks::starting_within(connection, account, &run.agent_id, (run.first, run.last)).await?;
+        for (period, samples) in found {
+            let starts_at = period.start;
+            let lost = take_out(&run.agent_id, period, samples, goes, &mut deltas, of_agent);
+            chunks::replace(connection, account, &run.agent_id, starts_at, &lost.left).await?;
+            taken += lost.samples;
+        }
+    }
+    record_gone(connection, account, goes, &deltas, gathered).await?;
+    Ok(taken)
+}
+
+async fn record_gone(
+    connection: &mut AsyncPgConnection,
+    account: AccountId,
+    goes: Goes,
+    deltas: &CountDeltas,
+    gathered: BTreeMap<String, Gathered>,
+) -> Result<()> {
+    lower_counts(connection, account, RecordKind::Metric, deltas).await?;
     match goes {
         Goes::Folded { before } => {
             runs::put(connection, account, HOUR, gathered).await?;
@@ -52,7 +93,7 @@ pub(super) async fn take_samples(
         }
         Goes::Away => touch_account(connection, account).await?,
     }
-    Ok(taken)
+    Ok(())
 }
 
 /// Puts the hourly summaries of the runs into those of their days; how many.

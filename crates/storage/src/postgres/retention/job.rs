@@ -1,3 +1,5 @@
+use std::ops::Range;
+
 use astranetmon_domain::{AccountId, Retention, Timestamp};
 use async_trait::async_trait;
 use diesel::prelude::*;
@@ -5,7 +7,7 @@ use diesel::sql_query;
 use diesel::sql_types::{BigInt, Text};
 use diesel_async::{AsyncConnection, AsyncPgConnection, RunQueryDsl};
 
-use super::{expire, fold, setting, space};
+use super::{expire, fold, seal, setting, space};
 use crate::counts::RecordKind;
 use crate::postgres::failure::Failure;
 use crate::postgres::leases::check_lease;
@@ -13,7 +15,7 @@ use crate::postgres::{PostgresStorage, Result};
 use crate::repository::{Lease, RetentionCursor, RetentionJob, RetentionStep};
 use crate::retention::{
     ACCOUNT_AFTER, AgentIdRow, Agents, Due, Goes, History, HistoryLimits, MOST_AGENTS, NumberRow, OLDEST_COUNTED,
-    RetentionStore, Run, Source, SpaceBack, agent_after, oldest_times, step,
+    RetentionStore, Run, Source, SpaceBack, UnsealedDay, agent_after, oldest_times, step,
 };
 
 const FINDING: &str = "finding what is older than it is kept";
@@ -108,6 +110,32 @@ impl RetentionStore for PostgresStorage {
 
     async fn take_samples(&self, lease: &Lease, account: AccountId, runs: Vec<Run>, goes: Goes) -> Result<u64> {
         write_under!(self, lease, |connection| fold::take_samples(connection, account, &runs, goes))
+    }
+
+    async fn take_chunks(&self, lease: &Lease, account: AccountId, runs: Vec<Run>, goes: Goes) -> Result<u64> {
+        write_under!(self, lease, |connection| fold::take_chunks(connection, account, &runs, goes))
+    }
+
+    async fn agent_with_samples(&self, account: AccountId, after: &str) -> Result<Option<String>> {
+        self.read(FINDING, async |connection| next_agent(connection, account, Source::Samples, after).await).await
+    }
+
+    async fn unsealed_day(
+        &self,
+        account: AccountId,
+        agent: &str,
+        from: i64,
+        finished_before: i64,
+    ) -> Result<Option<UnsealedDay>> {
+        self.read(FINDING, async |connection| {
+            seal::unsealed_day(connection, account, agent, from, finished_before).await
+        })
+        .await
+    }
+
+    async fn seal(&self, lease: &Lease, account: AccountId, agent: &str, period: Range<i64>) -> Result<u64> {
+        self.make_partitions("metric_chunk", std::iter::once(period.start)).await?;
+        write_under!(self, lease, |connection| seal::seal(connection, account, agent, period.clone()))
     }
 
     async fn fold_hours(&self, lease: &Lease, account: AccountId, runs: Vec<Run>) -> Result<u64> {

@@ -4,5 +4,6 @@ mod expire;
 mod fold;
 mod job;
 mod runs;
+mod seal;
 mod setting;
 mod space;

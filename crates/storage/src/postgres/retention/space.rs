@@ -51,11 +51,13 @@ pub(super) async fn unneeded(connection: &mut AsyncPgConnection, now: Timestamp)
     for kind in KINDS {
         let oldest: OldestRow = sql_query(OLDEST).bind::<BigInt, _>(kind as i64).get_result(connection).await?;
         let before = limits.rows(kind).min(oldest.oldest.unwrap_or(i64::MAX));
-        let table = table(kind);
-        let partitions: Vec<NameRow> = sql_query(PARTITIONS).bind::<Text, _>(table).load(connection).await?;
-        for NameRow { name } in partitions {
-            if partition::end_of(table, &name)?.is_some_and(|end| end <= before) {
-                return Ok(Some(Partition { table, name }));
+        let of_chunks = (kind == RecordKind::Metric).then_some("metric_chunk");
+        for table in [table(kind)].into_iter().chain(of_chunks) {
+            let partitions: Vec<NameRow> = sql_query(PARTITIONS).bind::<Text, _>(table).load(connection).await?;
+            for NameRow { name } in partitions {
+                if partition::end_of(table, &name)?.is_some_and(|end| end <= before) {
+                    return Ok(Some(Partition { table, name }));
+                }
             }
         }
     }
@@ -85,8 +87,10 @@ pub(super) async fn drop(connection: &mut AsyncPgConnection, partition: &Partiti
              LOCK TABLE ONLY {table} IN ACCESS EXCLUSIVE MODE"
         ))
         .await?;
-    let held: Option<OldestRow> =
-        sql_query(format!("SELECT timestamp AS oldest FROM {name} LIMIT 1")).get_result(connection).await.optional()?;
+    let held: Option<OldestRow> = sql_query(format!("SELECT account_id AS oldest FROM {name} LIMIT 1"))
+        .get_result(connection)
+        .await
+        .optional()?;
     if held.is_some() {
         return Err(StorageError::Internal { context: "a partition that counts say is empty", source: None }.into());
     }

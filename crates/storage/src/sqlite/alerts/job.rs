@@ -1,10 +1,13 @@
 use astranetmon_auth::Operator;
-use astranetmon_domain::{AccountId, AlertDeliveryId, AlertEventId, AlertPhase, AlertRuleId, MetricSample, Timestamp};
+use astranetmon_domain::{
+    AccountId, AgentId, AlertDeliveryId, AlertEventId, AlertPhase, AlertRuleId, MetricSample, Timestamp,
+};
 use async_trait::async_trait;
 use diesel::prelude::*;
 use diesel::sqlite::SqliteConnection;
 
 use super::queries;
+use crate::chunks::ChunkSamples;
 use crate::measured::Measured;
 use crate::random::fresh_id;
 use crate::repository::{
@@ -19,6 +22,7 @@ use crate::schema::{
     account, alert_channel, alert_delivery, alert_event, alert_progress, alert_rule, alert_state, metric_sample,
 };
 use crate::sqlite::leases::check_lease;
+use crate::sqlite::queries::chunks_of_agent;
 use crate::sqlite::{Result, SqliteStorage};
 
 #[async_trait]
@@ -157,6 +161,32 @@ fn settle(connection: &mut SqliteConnection, (account, id): (i64, &[u8]), settle
     Ok(())
 }
 
+/// Adds what of the span is in chunks, as much of it as may belong to the oldest `most` samples.
+fn add_sealed(
+    connection: &mut SqliteConnection,
+    account_id: AccountId,
+    agent_id: &AgentId,
+    span: (i64, i64),
+    most: usize,
+    rows: &mut Vec<(i64, Measured)>,
+) -> Result<()> {
+    let mut sealed = Vec::new();
+    let chunks = chunks_of_agent(account_id, agent_id.as_str(), span);
+    for chunk in chunks.load_iter::<(i64, i64, Vec<u8>, Vec<u8>), _>(connection)? {
+        let (_, _, times, packed) = chunk?;
+        sealed.extend(ChunkSamples::unpack(&times, &packed)?.within(span));
+        if sealed.len() >= most {
+            break;
+        }
+    }
+    if !sealed.is_empty() {
+        rows.extend(sealed);
+        rows.sort_by_key(|&(timestamp, _)| timestamp);
+        rows.truncate(most);
+    }
+    Ok(())
+}
+
 /// The samples behind each agent's own time, agent by agent.
 fn read_samples(
     connection: &mut SqliteConnection,
@@ -166,7 +196,7 @@ fn read_samples(
 ) -> Result<()> {
     for (agent_id, after) in &query.samples_after {
         let room = AlertQuery::MAX_SAMPLES - inputs.samples.len();
-        let rows: Vec<(i64, Measured)> = metric_sample::table
+        let mut rows: Vec<(i64, Measured)> = metric_sample::table
             .filter(metric_sample::account_id.eq(account_id.0))
             .filter(metric_sample::agent_id.eq(agent_id.as_str()))
             .filter(metric_sample::timestamp.gt(after.as_micros()))
@@ -175,6 +205,8 @@ fn read_samples(
             .limit(room as i64 + 1)
             .select((metric_sample::timestamp, metric_sample::measured))
             .load(connection)?;
+        let span = (after.as_micros().saturating_add(1), query.samples_before.as_micros());
+        add_sealed(connection, account_id, agent_id, span, room + 1, &mut rows)?;
         inputs.more_samples = rows.len() > room;
         inputs.samples.extend(rows.into_iter().take(room).map(|(timestamp, measured)| {
             MetricSample::from_fixed_values(agent_id.clone(), Timestamp::from_micros(timestamp), &measured.0)

@@ -8,14 +8,15 @@ use diesel::sqlite::SqliteConnection;
 
 use super::expire;
 use crate::StorageError;
+use crate::chunks::take_out;
 use crate::counts::{CountDeltas, RecordKind};
 use crate::retention::{
     DAY, DELETE_SUMMARIES, Gathered, Goes, HOUR, PUT_SUMMARY, Run, SUMMARIES, Source, Summary, SummaryRow,
 };
 use crate::rows::PackedMetricRow;
 use crate::schema::{account, metric_sample};
-use crate::sqlite::Result;
 use crate::sqlite::records::{lower_counts, raise_data_version};
+use crate::sqlite::{Result, chunks};
 
 /// Takes the samples of the runs out of their rows and out of the counts; how many.
 pub(super) fn take_samples(
@@ -53,15 +54,51 @@ pub(super) fn take_samples(
         }
         taken += read as u64;
     }
-    lower_counts(connection, account_id, RecordKind::Metric, &deltas)?;
+    record_gone(connection, account_id, goes, &deltas)?;
+    Ok(taken)
+}
+
+/// Takes what goes out of the chunks of the runs and out of the counts; how many samples.
+pub(super) fn take_chunks(
+    connection: &mut SqliteConnection,
+    account_id: AccountId,
+    runs: &[Run],
+    goes: Goes,
+) -> Result<u64> {
+    let mut taken = 0;
+    let mut deltas = CountDeltas::default();
+    for run in runs {
+        if goes == Goes::Away && !expire::is_to_remove(connection, account_id, &run.agent_id)? {
+            continue;
+        }
+        let mut gathered = Gathered::into_hours();
+        for (period, samples) in chunks::starting_within(connection, account_id, &run.agent_id, (run.first, run.last))?
+        {
+            let starts_at = period.start;
+            let lost = take_out(&run.agent_id, period, samples, goes, &mut deltas, &mut gathered);
+            chunks::replace(connection, account_id, &run.agent_id, starts_at, &lost.left)?;
+            taken += lost.samples;
+        }
+        put(connection, account_id, &run.agent_id, gathered)?;
+    }
+    record_gone(connection, account_id, goes, &deltas)?;
+    Ok(taken)
+}
+
+fn record_gone(
+    connection: &mut SqliteConnection,
+    account_id: AccountId,
+    goes: Goes,
+    deltas: &CountDeltas,
+) -> Result<()> {
+    lower_counts(connection, account_id, RecordKind::Metric, deltas)?;
     if let Goes::Folded { before } = goes {
         diesel::update(account::table.find(account_id.0))
             .filter(account::folded_before.lt(before))
             .set(account::folded_before.eq(before))
             .execute(connection)?;
     }
-    raise_data_version(connection, account_id)?;
-    Ok(taken)
+    raise_data_version(connection, account_id)
 }
 
 /// Puts the hourly summaries of the runs into those of their days; how many.

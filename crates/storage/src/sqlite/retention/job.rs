@@ -1,3 +1,5 @@
+use std::ops::Range;
+
 use astranetmon_domain::{AccountId, Retention, Timestamp};
 use async_trait::async_trait;
 use diesel::prelude::*;
@@ -5,12 +7,12 @@ use diesel::sql_query;
 use diesel::sql_types::{BigInt, Text};
 use diesel::sqlite::SqliteConnection;
 
-use super::{expire, fold, setting, space};
+use super::{expire, fold, seal, setting, space};
 use crate::counts::RecordKind;
 use crate::repository::{Lease, RetentionCursor, RetentionJob, RetentionStep};
 use crate::retention::{
     ACCOUNT_AFTER, AgentIdRow, Agents, Due, Goes, History, HistoryLimits, MOST_AGENTS, NumberRow, OLDEST_COUNTED,
-    RetentionStore, Run, Source, SpaceBack, agent_after, oldest_times, step,
+    RetentionStore, Run, Source, SpaceBack, UnsealedDay, agent_after, oldest_times, step,
 };
 use crate::sqlite::leases::check_lease;
 use crate::sqlite::{Result, SqliteStorage};
@@ -103,6 +105,31 @@ impl RetentionStore for SqliteStorage {
 
     async fn take_samples(&self, lease: &Lease, account: AccountId, runs: Vec<Run>, goes: Goes) -> Result<u64> {
         self.write_under(lease, move |connection| fold::take_samples(connection, account, &runs, goes)).await
+    }
+
+    async fn take_chunks(&self, lease: &Lease, account: AccountId, runs: Vec<Run>, goes: Goes) -> Result<u64> {
+        self.write_under(lease, move |connection| fold::take_chunks(connection, account, &runs, goes)).await
+    }
+
+    async fn agent_with_samples(&self, account: AccountId, after: &str) -> Result<Option<String>> {
+        let after = after.to_owned();
+        self.read(move |connection| next_agent(connection, account, Source::Samples, &after)).await
+    }
+
+    async fn unsealed_day(
+        &self,
+        account: AccountId,
+        agent: &str,
+        from: i64,
+        finished_before: i64,
+    ) -> Result<Option<UnsealedDay>> {
+        let agent = agent.to_owned();
+        self.read(move |connection| seal::unsealed_day(connection, account, &agent, from, finished_before)).await
+    }
+
+    async fn seal(&self, lease: &Lease, account: AccountId, agent: &str, period: Range<i64>) -> Result<u64> {
+        let agent = agent.to_owned();
+        self.write_under(lease, move |connection| seal::seal(connection, account, &agent, period)).await
     }
 
     async fn fold_hours(&self, lease: &Lease, account: AccountId, runs: Vec<Run>) -> Result<u64> {

@@ -3,5 +3,6 @@
 mod expire;
 mod fold;
 mod job;
+mod seal;
 mod setting;
 mod space;

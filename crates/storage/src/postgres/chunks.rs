@@ -1,0 +1,134 @@
+//! Sealed chunks: read, written, and taken apart.
+
+use std::ops::Range;
+
+use astranetmon_domain::{AccountId, AgentFilter, MetricColumns, MetricPosition, RecordFilter};
+use diesel::prelude::*;
+use diesel_async::{AsyncPgConnection, RunQueryDsl};
+
+use super::failure::Failure;
+use super::queries;
+use crate::chunks::{ChunkHead, ChunkRow, ChunkSamples, PackedChunk, PageMerge, SealedPart, oldest_hour_needed};
+use crate::metric_batch::MetricBatch;
+use crate::schema::metric_chunk;
+
+type Result<T> = std::result::Result<T, Failure>;
+
+/// Counts of hours that are asked for at first: of a usual page those that it needs.
+const USUAL_HOURS: i64 = 256;
+
+/// A page of at most `most` of the samples that are `rows`, or in chunks and within `span`. `None` if a chunk changed
+/// between two looks at it.
+pub(super) async fn add_chunks(
+    connection: &mut AsyncPgConnection,
+    account_id: AccountId,
+    rows: &MetricColumns,
+    filter: &RecordFilter,
+    after: Option<&MetricPosition>,
+    most: usize,
+    span: (i64, i64),
+) -> Result<Option<MetricColumns>> {
+    let from = oldest_needed(connection, account_id, &filter.agent, span, most as i64).await?;
+    let heads: Vec<ChunkHead> =
+        queries::chunk_heads(account_id, &filter.agent, (from, span.1)).load(connection).await?;
+    let mut page = PageMerge::new(rows, heads, filter, after, most)?;
+    if from > span.0 && page.len() < most {
+        // What was counted has gone: there may be more behind it.
+        return Ok(None);
+    }
+    let needed: Vec<(usize, ChunkHead)> = page.needed().map(|(chunk, head)| (chunk, head.clone())).collect();
+    for (chunk, head) in needed {
+        let key = metric_chunk::table
+            .filter(metric_chunk::account_id.eq(account_id.0))
+            .filter(metric_chunk::agent_id.eq(&head.agent_id))
+            .filter(metric_chunk::starts_at.eq(head.starts_at));
+        let columns = key.select((metric_chunk::times, metric_chunk::packed));
+        let found: Option<(Vec<u8>, Vec<u8>)> = columns.first(connection).await.optional()?;
+        match found {
+            Some((times, packed)) if times == head.times => page.fill(chunk, &packed)?,
+            _ => return Ok(None),
+        }
+    }
+    Ok(Some(page.finish()))
+}
+
+/// From which moment on the newest samples of the span are `most`, by their counts.
+async fn oldest_needed(
+    connection: &mut AsyncPgConnection,
+    account_id: AccountId,
+    agent: &AgentFilter,
+    (from, to): (i64, i64),
+    most: i64,
+) -> Result<i64> {
+    for fetch in [USUAL_HOURS, most + 1] {
+        let hours: Vec<(i64, i64)> =
+            queries::metric_hours(account_id, agent, (from, to), fetch).load(connection).await?;
+        let all = (hours.len() as i64) < fetch;
+        if let Some(hour) = oldest_hour_needed(hours, to, most) {
+            return Ok(hour.max(from));
+        }
+        if all {
+            break;
+        }
+    }
+    Ok(from)
+}
+
+/// Takes out of a batch what belongs into chunks that are there. The account must be locked.
+pub(super) async fn take_sealed(
+    connection: &mut AsyncPgConnection,
+    account_id: AccountId,
+    sealed_before: i64,
+    batch: &mut MetricBatch,
+) -> Result<Vec<SealedPart>> {
+    let mut parts = Vec::new();
+    for (agent_id, span) in batch.spans_before(sealed_before) {
+        let chunks: Vec<(i64, i64, Vec<u8>, Vec<u8>)> =
+            queries::chunks_of_agent(account_id, &agent_id, span).load(connection).await?;
+        for (starts_at, ends_at, times, packed) in chunks {
+            let samples = ChunkSamples::unpack(&times, &packed)?;
+            parts.extend(SealedPart::take(batch, agent_id.clone(), starts_at..ends_at, samples));
+        }
+    }
+    Ok(parts)
+}
+
+/// The chunks of an agent that start between two moments, both included.
+pub(super) async fn starting_within(
+    connection: &mut AsyncPgConnection,
+    account_id: AccountId,
+    agent_id: &str,
+    (first, last): (i64, i64),
+) -> Result<Vec<(Range<i64>, ChunkSamples)>> {
+    let chunks: Vec<(i64, i64, Vec<u8>, Vec<u8>)> = metric_chunk::table
+        .filter(metric_chunk::account_id.eq(account_id.0))
+        .filter(metric_chunk::agent_id.eq(agent_id))
+        .filter(metric_chunk::starts_at.between(first, last))
+        .select((metric_chunk::starts_at, metric_chunk::ends_at, metric_chunk::times, metric_chunk::packed))
+        .load(connection)
+        .await?;
+    let unpack = |(starts_at, ends_at, times, packed): (i64, i64, Vec<u8>, Vec<u8>)| {
+        Ok((starts_at..ends_at, ChunkSamples::unpack(&times, &packed)?))
+    };
+    chunks.into_iter().map(unpack).collect()
+}
+
+/// Puts chunks in the place of one, or where there is none. The account must be locked.
+pub(super) async fn replace(
+    connection: &mut AsyncPgConnection,
+    account_id: AccountId,
+    agent_id: &str,
+    starts_at: i64,
+    chunks: &[(Range<i64>, PackedChunk)],
+) -> Result<()> {
+    let before = metric_chunk::table
+        .filter(metric_chunk::account_id.eq(account_id.0))
+        .filter(metric_chunk::agent_id.eq(agent_id))
+        .filter(metric_chunk::starts_at.eq(starts_at));
+    diesel::delete(before).execute(connection).await?;
+    for (period, chunk) in chunks {
+        let row = ChunkRow::new(account_id, agent_id, period, chunk);
+        diesel::insert_into(metric_chunk::table).values(row).execute(connection).await?;
+    }
+    Ok(())
+}

@@ -1,0 +1,2 @@
+DROP TABLE metric_chunk;
+ALTER TABLE account DROP COLUMN sealed_before;
