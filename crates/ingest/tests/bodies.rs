@@ -246,6 +246,7 @@ fn traceroutes_are_checked_hop_by_hop() {
         (json!([hop(1, None), hop(3, None)]), "hops[1].ttl", must_follow),
         (json!([hop(255, None), hop(0, None)]), "hops[1].ttl", "must be from 1 to 255"),
         (json!([{"ttl": 256}]), "hops[0].ttl", "must be a whole number from 0 to 255"),
+        (json!([{"ttl": 1, "sent_count": 2_147_483_648_u32}]), "hops[0].sent_count", "must be from 0 to 2147483647"),
         (json!([{"ttl": 1}]), "hops[0].sent_count", "is missing: send how many probes it was sent, such as 3"),
     ] {
         let answer = read(&with_hops(hops)).into_records().1.answer(&[]);
@@ -297,6 +298,18 @@ fn a_heartbeat_or_an_enrolment_with_a_wrong_value_is_refused_as_a_whole() {
     ] {
         let error = read_heartbeat(body.as_bytes()).expect_err(body);
         assert_eq!(error.to_string(), format!("Invalid body: {what}{FORM}"), "{body}");
+    }
+    for (body, what) in [
+        (r#"{"hostname": "\n\u200e"}"#, "facts.hostname is missing: send the host's name, such as \"web-1\""),
+        (r#"{"hostname": "a", "cpu_core_count": 2147483648}"#, "facts.cpu_core_count must be from 0 to 2147483647"),
+        (
+            r#"{"hostname": "a", "memory_total_bytes": -1}"#,
+            "facts.memory_total_bytes must be from 0 to 9007199254740991",
+        ),
+    ] {
+        let heartbeat = read_heartbeat(format!(r#"{{"facts": {body}}}"#).as_bytes()).expect(body);
+        let refusal = heartbeat.facts.expect("there").check(None).expect_err(body);
+        assert_eq!(refusal.to_string(), what, "{body}");
     }
     let enroll = read_enroll(br#"{"token": "astra_enroll_x", "facts": {"hostname": "a"}}"#).expect("readable");
     assert!(!format!("{enroll:?}").contains("astra_enroll_x"));

@@ -44,7 +44,7 @@ impl LinesQuery {
     operation_id = "ingest_lines",
     tag = "ingest",
     security(("agent_token" = [])),
-    params(("precision" = Option<String>, Query, description = "What the timestamps count: `ns` (unless said), `us`, `ms`, `s`, `m` or `h`.", example = "s")),
+    params(("precision" = Option<String>, Query, description = "What the timestamps count: `ns` (unless said), `us`, `ms`, `s`, `m` or `h`.", pattern = "^(ns|us|ms|s|m|h)$", example = "s")),
     request_body(content = String, content_type = "text/plain", description = "At most 4 MiB as sent, 32 MiB unpacked, 10,000 records.", example = "system,host=web-1 load1=0.42,load5=0.3 1795433218"),
     responses(
         (status = 204, description = "Everything was taken, and is durable."),
@@ -74,7 +74,7 @@ pub(crate) async fn lines(
     operation_id = "ingest_lines_v2",
     tag = "ingest",
     security(("agent_token" = [])),
-    params(("precision" = Option<String>, Query, description = "What the timestamps count: `ns` (unless said), `us`, `ms`, `s`, `m` or `h`.", example = "s")),
+    params(("precision" = Option<String>, Query, description = "What the timestamps count: `ns` (unless said), `us`, `ms`, `s`, `m` or `h`.", pattern = "^(ns|us|ms|s|m|h)$", example = "s")),
     request_body(content = String, content_type = "text/plain", description = "At most 4 MiB as sent, 32 MiB unpacked, 10,000 records.", example = "system,host=web-1 load1=0.42,load5=0.3 1795433218"),
     responses(
         (status = 204, description = "No line was refused; what was taken is durable."),
@@ -101,7 +101,7 @@ pub(crate) async fn lines_v2(
     operation_id = "ingest_lines_v1",
     tag = "ingest",
     security(("agent_token" = [])),
-    params(("precision" = Option<String>, Query, description = "What the timestamps count: `ns` (unless said), `us`, `ms`, `s`, `m` or `h`.", example = "s")),
+    params(("precision" = Option<String>, Query, description = "What the timestamps count: `ns` (unless said), `us`, `ms`, `s`, `m` or `h`.", pattern = "^(ns|us|ms|s|m|h)$", example = "s")),
     request_body(content = String, content_type = "text/plain", description = "At most 4 MiB as sent, 32 MiB unpacked, 10,000 records.", example = "system,host=web-1 load1=0.42,load5=0.3 1795433218"),
     responses(
         (status = 204, description = "No line was refused; what was taken is durable."),

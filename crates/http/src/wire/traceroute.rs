@@ -155,7 +155,7 @@ pub(crate) struct HopRecord {
     #[schema(example = "router.example.net")]
     pub(crate) hostname: Option<String>,
     /// Its autonomous system.
-    #[schema(example = 64500)]
+    #[schema(format = Int64, maximum = 4_294_967_295_i64, example = 64500)]
     pub(crate) asn: Option<u32>,
     /// Name of the autonomous system.
     #[schema(example = "EXAMPLE-AS")]

@@ -1,6 +1,6 @@
 use astranetmon_domain::AgentFacts;
 
-use super::{LARGEST, cleaned, required, whole};
+use super::{LARGEST, cleaned, count, required, whole};
 use crate::batch::Refusal;
 use crate::wire::{Facts, Heartbeat};
 
@@ -23,7 +23,7 @@ impl Facts {
             kernel_version: self.kernel_version,
             arch: self.arch,
             cpu_model: self.cpu_model,
-            cpu_core_count: self.cpu_core_count,
+            cpu_core_count: count(self.cpu_core_count, "cpu_core_count").map_err(inside)?,
             memory_total_bytes: whole(self.memory_total_bytes, "memory_total_bytes", &(0..=LARGEST)).map_err(inside)?,
             boot_time: self.boot_time,
             ip_addresses: self.ip_addresses.unwrap_or_default(),

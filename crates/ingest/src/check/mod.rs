@@ -75,6 +75,12 @@ fn whole(value: Option<i64>, field: &'static str, range: &RangeInclusive<i64>) -
     }
 }
 
+/// A number of things that clients whose whole numbers have 32 bits can read, as the document promises them.
+fn count(value: Option<u32>, field: &'static str) -> Result<Option<u32>, Refusal> {
+    whole(value.map(i64::from), field, &(0..=i64::from(i32::MAX)))?;
+    Ok(value)
+}
+
 #[cold]
 fn out_of_range(field: &'static str, least: &dyn std::fmt::Display, most: &dyn std::fmt::Display) -> Refusal {
     Refusal::of(field, format!("must be from {least} to {most}"))

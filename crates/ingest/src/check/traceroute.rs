@@ -3,7 +3,8 @@ use std::ops::RangeInclusive;
 use astranetmon_domain::{Hop, Traceroute, TracerouteStatus};
 
 use super::{
-    LONGEST_DURATION, LONGEST_ROUND_TRIP, RowContext, WireRow, address, cleaned, float, required, timestamp, whole,
+    LONGEST_DURATION, LONGEST_ROUND_TRIP, RowContext, WireRow, address, cleaned, count, float, required, timestamp,
+    whole,
 };
 use crate::batch::Refusal;
 use crate::wire::{HopRow, TracerouteRow};
@@ -76,8 +77,16 @@ fn hop(row: HopRow, before: Option<u8>) -> Result<Hop, Refusal> {
         rtt_min_ms: float(row.rtt_min_ms, 3, "rtt_min_ms", &ROUND_TRIP)?,
         rtt_avg_ms: float(row.rtt_avg_ms, 3, "rtt_avg_ms", &ROUND_TRIP)?,
         rtt_max_ms: float(row.rtt_max_ms, 3, "rtt_max_ms", &ROUND_TRIP)?,
-        sent_count: required(row.sent_count, "sent_count", "send how many probes it was sent, such as 3")?,
-        received_count: required(row.received_count, "received_count", "send how many of them it answered, such as 3")?,
+        sent_count: required(
+            count(row.sent_count, "sent_count")?,
+            "sent_count",
+            "send how many probes it was sent, such as 3",
+        )?,
+        received_count: required(
+            count(row.received_count, "received_count")?,
+            "received_count",
+            "send how many of them it answered, such as 3",
+        )?,
         packet_loss_percent: float(row.packet_loss_percent, 2, "packet_loss_percent", &(0.0..=100.0))?,
     })
 }

@@ -12,7 +12,7 @@ row! {
         #[cfg_attr(feature = "openapi", schema(value_type = Facts, required = true))]
         facts: Facts,
         /// Seconds between its metric samples, 1 to 86,400.
-        #[cfg_attr(feature = "openapi", schema(example = 10))]
+        #[cfg_attr(feature = "openapi", schema(minimum = 1, maximum = 86_400, example = 10))]
         interval_seconds: u32,
         /// What waits to be sent.
         spool: Spool,
@@ -29,8 +29,8 @@ row! {
     /// What an agent says of its host. Text is cleaned of control characters and cut to 200 of them, the name to 253.
     #[cfg_attr(feature = "openapi", schema(as = AgentFacts))]
     Facts {
-        /// The host's name.
-        #[cfg_attr(feature = "openapi", schema(value_type = String, required = true, example = "web-1"))]
+        /// The host's name; something must be left of it.
+        #[cfg_attr(feature = "openapi", schema(value_type = String, required = true, pattern = r"[^\u0000-\u001f\u007f-\u009f\u200e\u200f\u2028-\u202e\u2066-\u2069]", example = "web-1"))]
         hostname: String,
         /// Version of the agent program.
         agent_version: String,
@@ -47,12 +47,14 @@ row! {
         /// Logical processors.
         cpu_core_count: u32,
         /// Installed memory.
+        #[cfg_attr(feature = "openapi", schema(minimum = 0, maximum = 9_007_199_254_740_991_i64))]
         memory_total_bytes: i64,
         /// When the host started.
         #[serde(serialize_with = "moment")]
         #[cfg_attr(feature = "openapi", schema(value_type = Option<String>, format = DateTime, example = "2026-11-01T06:00:00.000Z"))]
         boot_time: Timestamp,
         /// The host's own addresses, at most 64.
+        #[cfg_attr(feature = "openapi", schema(max_items = 64))]
         ip_addresses: Vec<String>,
     }
 }
@@ -62,12 +64,14 @@ row! {
     #[cfg_attr(feature = "openapi", schema(as = AgentSpool))]
     Spool {
         /// Rows that wait.
+        #[cfg_attr(feature = "openapi", schema(minimum = 0, maximum = 9_007_199_254_740_991_i64))]
         row_count: u64,
         /// The time of the oldest of them.
         #[serde(serialize_with = "moment")]
         #[cfg_attr(feature = "openapi", schema(value_type = Option<String>, format = DateTime, example = "2026-11-23T11:26:58.123Z"))]
         oldest_timestamp: Timestamp,
         /// Rows that were dropped for lack of room, ever.
+        #[cfg_attr(feature = "openapi", schema(minimum = 0, maximum = 9_007_199_254_740_991_i64))]
         dropped_row_count: u64,
     }
 }
@@ -77,8 +81,10 @@ row! {
     #[cfg_attr(feature = "openapi", schema(as = AgentCost))]
     Cost {
         /// Of one core.
+        #[cfg_attr(feature = "openapi", schema(minimum = 0, maximum = 1_000_000))]
         cpu_percent: f64,
         /// Resident memory.
+        #[cfg_attr(feature = "openapi", schema(minimum = 0, maximum = 9_007_199_254_740_991_i64))]
         memory_bytes: i64,
     }
 }

@@ -76,6 +76,7 @@ row! {
         /// The name of the address.
         hostname: String,
         /// Number of the autonomous system of the address.
+        #[cfg_attr(feature = "openapi", schema(format = Int64, maximum = 4_294_967_295_i64))]
         asn: u32,
         /// Name of the autonomous system.
         as_name: String,

@@ -2,7 +2,7 @@ use actix_web::web::{Data, Payload};
 use actix_web::{HttpResponse, get, post};
 use futures_util::StreamExt;
 
-use super::{MEBIBYTE, must_be_on, seat};
+use super::{AnyBytes, MEBIBYTE, must_be_on, seat};
 use crate::ingest::Agent;
 use crate::{ApiError, ApiState};
 
@@ -29,7 +29,7 @@ pub(crate) async fn ping(_: Agent, state: Data<ApiState>) -> Result<HttpResponse
     operation_id = "speedtest_upload",
     tag = "ingest",
     security(("agent_token" = [])),
-    request_body(content = [u8], content_type = "application/octet-stream", description = "Anything."),
+    request_body(content = inline(AnyBytes), content_type = "application/octet-stream", description = "Anything."),
     responses((status = 200, description = "All of it has come.")),
 )]
 #[post("/speedtest/empty")]

@@ -12,7 +12,7 @@ use rand::{Rng, SeedableRng};
 use serde::Deserialize;
 use utoipa::IntoParams;
 
-use super::{MEBIBYTE, seat};
+use super::{AnyBytes, MEBIBYTE, seat};
 use crate::ingest::Agent;
 use crate::{ApiError, ApiState};
 
@@ -31,7 +31,7 @@ const DEFAULT_SIZE: u64 = 4;
 pub(crate) struct GarbageQuery {
     /// How much to send, in MiB: 1 upwards, 4 by default; lowered to what the operator allows (256 by default).
     #[serde(rename = "ckSize")]
-    #[param(value_type = Option<u32>, example = 100)]
+    #[param(value_type = Option<i64>, minimum = 1, example = 100)]
     chunk_size: Option<String>,
 }
 
@@ -44,7 +44,7 @@ pub(crate) struct GarbageQuery {
     tag = "ingest",
     security(("agent_token" = [])),
     params(GarbageQuery),
-    responses((status = 200, description = "The bytes.", body = [u8], content_type = "application/octet-stream")),
+    responses((status = 200, description = "The bytes.", body = inline(AnyBytes), content_type = "application/octet-stream")),
 )]
 #[get("/speedtest/garbage")]
 pub(crate) async fn garbage(
@@ -55,11 +55,15 @@ pub(crate) async fn garbage(
     let seat = seat(&state, &agent)?;
     let size = match &query.chunk_size {
         None => DEFAULT_SIZE,
-        Some(text) => text.parse().ok().filter(|size| *size > 0).ok_or_else(|| {
-            ApiError::BadRequest(
-                "Invalid ckSize: it is a number of MiB from 1 upwards, for example ckSize=100".to_owned(),
-            )
-        })?,
+        Some(text) => {
+            text.parse::<i64>().ok().and_then(|size| u64::try_from(size).ok()).filter(|size| *size > 0).ok_or_else(
+                || {
+                    ApiError::BadRequest(
+                        "Invalid ckSize: it is a number of MiB from 1 upwards, for example ckSize=100".to_owned(),
+                    )
+                },
+            )?
+        }
     };
     let size = size.min(u64::from(state.settings.speedtest_mebibytes.get())) * MEBIBYTE;
     // The seat is the agent's until the last slice is sent, or nobody wants it any more.

@@ -12,6 +12,13 @@ use super::Agent;
 use crate::ApiError;
 use crate::state::ApiState;
 
+// In the document alone, where `[u8]` would be a list of numbers.
+/// Bytes as they are.
+#[derive(utoipa::ToSchema)]
+#[schema(value_type = String, format = Binary)]
+#[expect(dead_code, reason = "never made: bodies pass as they are")]
+pub(super) struct AnyBytes(Vec<u8>);
+
 const MEBIBYTE: u64 = 1024 * 1024;
 
 /// Refuses where nobody has switched it on.
