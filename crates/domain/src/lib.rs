@@ -39,7 +39,10 @@ pub use id::{
 };
 pub use metric::{METRIC_FIELDS, MetricColumns, MetricSample, NULL, to_fixed};
 pub use metric_field::{MetricField, MetricFieldKind, UnknownMetricField};
-pub use page::{AgentFilter, InvalidLimit, Limit, MetricPosition, PageRequest, RecordFilter, RecordPosition};
+pub use page::{
+    AgentFilter, InvalidLimit, Limit, MetricPosition, PageRequest, RecordFilter, RecordPosition, SpeedtestFilter,
+    TracerouteFilter,
+};
 pub use plan::{Plan, UnknownPlan};
 pub use retention::{InvalidRetention, Retention};
 pub use speedtest::{Speedtest, SpeedtestStatus};

@@ -1,6 +1,8 @@
+use std::collections::BTreeMap;
+
 use uuid::Uuid;
 
-use crate::{AgentId, TimeRange, Timestamp};
+use crate::{AgentId, SpeedtestStatus, TimeRange, Timestamp, TracerouteProtocol, TracerouteStatus};
 
 /// How many rows a page may hold: 1 to `MAX`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -14,6 +16,8 @@ pub struct InvalidLimit;
 impl<const MAX: u32> Limit<MAX> {
     /// The largest page.
     pub const LARGEST: Self = Self(MAX);
+    /// A page of one row.
+    pub const SMALLEST: Self = Self(1);
 
     /// A page of `rows`, lowered to `MAX` above it.
     ///
@@ -53,6 +57,15 @@ pub enum AgentFilter {
     All,
     /// One agent, which need not exist.
     One(AgentId),
+    /// Any of these, at least two, by id and each once; they need not exist.
+    AnyOf(Vec<AgentId>),
+    /// Those that have all of these labels, as they stand when the query is answered.
+    Labelled {
+        /// Names and values.
+        labels: Vec<(String, String)>,
+        /// Only of these, if they are named.
+        among: Option<Vec<AgentId>>,
+    },
     /// An id that no agent can have: nothing matches.
     Nobody,
 }
@@ -62,6 +75,36 @@ impl AgentFilter {
     #[must_use]
     pub fn from_text(text: &str) -> Self {
         AgentId::parse(text).map_or(Self::Nobody, Self::One)
+    }
+
+    /// Whether an agent with that id and those labels is one of them.
+    #[must_use]
+    pub fn matches(&self, id: &AgentId, labels: &BTreeMap<String, String>) -> bool {
+        match self {
+            Self::All => true,
+            Self::One(one) => one == id,
+            Self::AnyOf(ids) => ids.contains(id),
+            Self::Labelled { labels: asked, among } => {
+                asked.iter().all(|(name, value)| labels.get(name) == Some(value))
+                    && among.as_ref().is_none_or(|ids| ids.contains(id))
+            }
+            Self::Nobody => false,
+        }
+    }
+
+    /// Any of these agents.
+    #[must_use]
+    pub fn any_of(mut ids: Vec<AgentId>) -> Self {
+        ids.sort_unstable();
+        ids.dedup();
+        match ids.pop() {
+            None => Self::Nobody,
+            Some(id) if ids.is_empty() => Self::One(id),
+            Some(last) => {
+                ids.push(last);
+                Self::AnyOf(ids)
+            }
+        }
     }
 }
 
@@ -82,6 +125,84 @@ impl RecordFilter {
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.agent == AgentFilter::Nobody || self.range.is_empty()
+    }
+}
+
+/// Which speed tests a query is about; a bound is met by no test in which the value is unknown.
+#[derive(Clone, Debug, PartialEq)]
+pub struct SpeedtestFilter {
+    /// By agent and time.
+    pub records: RecordFilter,
+    /// How they ended.
+    pub status: Option<SpeedtestStatus>,
+    /// Who was asked, to the letter.
+    pub provider: Option<String>,
+    /// Least download, in Mbit/s.
+    pub min_download_mbps: Option<f64>,
+    /// Greatest download, in Mbit/s.
+    pub max_download_mbps: Option<f64>,
+    /// Least upload, in Mbit/s.
+    pub min_upload_mbps: Option<f64>,
+    /// Greatest upload, in Mbit/s.
+    pub max_upload_mbps: Option<f64>,
+    /// Least round trip, in milliseconds.
+    pub min_ping_ms: Option<f64>,
+    /// Greatest round trip, in milliseconds.
+    pub max_ping_ms: Option<f64>,
+}
+
+impl From<RecordFilter> for SpeedtestFilter {
+    fn from(records: RecordFilter) -> Self {
+        Self {
+            records,
+            status: None,
+            provider: None,
+            min_download_mbps: None,
+            max_download_mbps: None,
+            min_upload_mbps: None,
+            max_upload_mbps: None,
+            min_ping_ms: None,
+            max_ping_ms: None,
+        }
+    }
+}
+
+impl SpeedtestFilter {
+    /// Whether it asks for more than an agent and a time.
+    #[must_use]
+    pub fn has_conditions(&self) -> bool {
+        *self != Self::from(self.records.clone())
+    }
+}
+
+/// Which traceroutes a query is about.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TracerouteFilter {
+    /// By agent and time.
+    pub records: RecordFilter,
+    /// How they ended.
+    pub status: Option<TracerouteStatus>,
+    /// Where they were to go, to the letter.
+    pub target: Option<String>,
+    /// What was sent.
+    pub protocol: Option<TracerouteProtocol>,
+    /// Whether the target answered.
+    pub reached: Option<bool>,
+    /// Only those whose way was another one than that of the trace before.
+    pub changes_only: bool,
+}
+
+impl From<RecordFilter> for TracerouteFilter {
+    fn from(records: RecordFilter) -> Self {
+        Self { records, status: None, target: None, protocol: None, reached: None, changes_only: false }
+    }
+}
+
+impl TracerouteFilter {
+    /// Whether it asks for more than an agent and a time.
+    #[must_use]
+    pub fn has_conditions(&self) -> bool {
+        *self != Self::from(self.records.clone())
     }
 }
 
@@ -117,6 +238,19 @@ pub struct RecordPosition {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn agents_that_are_named_are_taken_once_and_in_order() {
+        let id = |text: &str| AgentId::parse(text).expect("an id");
+        for (ids, expected) in [
+            (vec![], AgentFilter::Nobody),
+            (vec!["b"], AgentFilter::One(id("b"))),
+            (vec!["b", "b"], AgentFilter::One(id("b"))),
+            (vec!["b", "a", "b"], AgentFilter::AnyOf(vec![id("a"), id("b")])),
+        ] {
+            assert_eq!(AgentFilter::any_of(ids.iter().map(|text| id(text)).collect()), expected, "{ids:?}");
+        }
+    }
 
     #[test]
     fn a_limit_is_lowered_to_its_maximum_and_never_below_one() {

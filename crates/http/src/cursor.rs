@@ -3,7 +3,10 @@
 //! base64url of a payload and the first 16 bytes of an HMAC-SHA-256 over the walk and the payload. The walk (account,
 //! endpoint and filters as they were written) is not inside: a cursor brought to another walk fails its check.
 
+use std::sync::Arc;
+
 use astranetmon_domain::{AccountId, AgentId, MetricPosition, RecordPosition, TimeRange, Timestamp};
+use astranetmon_storage::{AggregatePosition, ArrivalPosition};
 use base64::Engine;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use hmac::{Hmac, KeyInit, Mac};
@@ -21,8 +24,10 @@ pub(crate) struct Walk<'a> {
     pub(crate) account_id: AccountId,
     /// The path of the list.
     pub(crate) path: &'a str,
-    /// The filters, as the caller wrote them.
+    /// Agent, start and end, as the caller wrote them.
     pub(crate) filters: [Option<&'a str>; 3],
+    /// Names and values of all other filters.
+    pub(crate) others: &'a [(&'a str, &'a str)],
 }
 
 /// A place in the order of a list.
@@ -75,7 +80,8 @@ fn signature(key: &[u8; 32], walk: Walk<'_>, payload: &[u8]) -> Hmac<Sha256> {
     let mut mac = <Hmac<Sha256> as KeyInit>::new_from_slice(key).expect("HMAC takes keys of any length");
     // Lengths stand before texts, so that no two walks are signed alike.
     mac.update(&walk.account_id.0.to_be_bytes());
-    for text in [Some(walk.path)].into_iter().chain(walk.filters) {
+    let others = walk.others.iter().flat_map(|(name, value)| [Some(*name), Some(*value)]);
+    for text in [Some(walk.path)].into_iter().chain(walk.filters).chain(others) {
         mac.update(&text.map_or(u64::MAX, |text| text.len() as u64).to_be_bytes());
         mac.update(text.unwrap_or_default().as_bytes());
     }
@@ -148,6 +154,29 @@ impl Position for RecordPosition {
     }
 }
 
+impl Position for AggregatePosition {
+    fn write(&self, payload: &mut Vec<u8>) {
+        payload.extend(self.start.as_micros().to_be_bytes());
+        payload.push(u8::from(self.group.is_some()));
+        write_text(self.group.as_deref().unwrap_or_default(), payload);
+    }
+
+    fn read(payload: &mut Payload<'_>) -> Option<Self> {
+        let (start, named) = (payload.timestamp()?, payload.byte()? == 1);
+        Some(Self { start, group: Some(payload.text()?).filter(|_| named).map(Arc::from) })
+    }
+}
+
+impl Position for ArrivalPosition {
+    fn write(&self, payload: &mut Vec<u8>) {
+        payload.extend(self.0.to_be_bytes());
+    }
+
+    fn read(payload: &mut Payload<'_>) -> Option<Self> {
+        payload.take().map(i64::from_be_bytes).map(Self)
+    }
+}
+
 /// Where an agent stands in the order by hostname, then id.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct AgentPosition {
@@ -171,8 +200,12 @@ mod tests {
     use super::*;
 
     const KEY: [u8; 32] = [7; 32];
-    const WALK: Walk<'_> =
-        Walk { account_id: AccountId(1), path: "/api/v1/metrics", filters: [Some("a"), Some("-7d"), None] };
+    const WALK: Walk<'_> = Walk {
+        account_id: AccountId(1),
+        path: "/api/v1/metrics",
+        filters: [Some("a"), Some("-7d"), None],
+        others: &[("label", "site:ber")],
+    };
 
     fn cursor() -> Cursor<RecordPosition> {
         Cursor {
@@ -196,6 +229,9 @@ mod tests {
             Walk { filters: [Some("a"), None, Some("-7d")], ..WALK },
             Walk { filters: [None, Some("a-7d"), None], ..WALK },
             Walk { filters: [Some("a"), Some("-7d"), Some("")], ..WALK },
+            Walk { others: &[], ..WALK },
+            Walk { others: &[("label", "site:fra")], ..WALK },
+            Walk { others: &[("label", "site:ber"), ("label", "site:ber")], ..WALK },
         ] {
             assert_eq!(Cursor::<RecordPosition>::read(&text, &KEY, other), None, "{other:?}");
         }
@@ -220,6 +256,13 @@ mod tests {
         let id = AgentId::parse("a").expect("valid");
         let agent = AgentPosition { hostname: "ä".repeat(253), id: id.clone() };
         let cursor = Cursor { range: TimeRange::ALL, after: agent };
+        assert_eq!(Cursor::read(&cursor.write(&KEY, WALK), &KEY, WALK), Some(cursor));
+        for group in [None, Some(Arc::from("")), Some(Arc::from("ber"))] {
+            let aggregate = AggregatePosition { start: Timestamp::from_seconds(60), group };
+            let cursor = Cursor { range: TimeRange::ALL, after: aggregate };
+            assert_eq!(Cursor::read(&cursor.write(&KEY, WALK), &KEY, WALK), Some(cursor));
+        }
+        let cursor = Cursor { range: TimeRange::ALL, after: ArrivalPosition(1 << 40) };
         assert_eq!(Cursor::read(&cursor.write(&KEY, WALK), &KEY, WALK), Some(cursor));
         let metric = MetricPosition { timestamp: Timestamp::MIN, agent_id: id };
         let cursor = Cursor { range: TimeRange { start: None, end: Some(Timestamp::MAX) }, after: metric };

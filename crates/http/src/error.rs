@@ -272,7 +272,12 @@ impl From<LookupError> for ApiError {
 
 impl From<StorageError> for ApiError {
     fn from(error: StorageError) -> Self {
-        if let StorageError::Full { .. } = error {
+        if let StorageError::TooManyValues { most } = error {
+            Self::BadRequest(format!(
+                "Too many metrics for percentiles: at most {most} are put in order; take a shorter range, fewer agents or \
+                 fields, for example fields=cpu_percent"
+            ))
+        } else if let StorageError::Full { .. } = error {
             tracing::warn!(error = &error as &dyn std::error::Error, "storage is full");
             Self::StorageFull
         } else if error.is_retryable() {

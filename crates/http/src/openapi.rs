@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use utoipa::openapi::extensions::Extensions;
 use utoipa::openapi::header::Header;
 use utoipa::openapi::path::Operation;
+use utoipa::openapi::schema::SchemaType;
 use utoipa::openapi::security::{ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa::openapi::tag::TagBuilder;
 use utoipa::openapi::{
@@ -19,7 +20,7 @@ use utoipa_actix_web::{AppExt, scope};
 
 use self::ingest::require_every_property;
 use crate::endpoints::{PREFIX, register};
-use crate::wire::{ErrorBody, LatestRecord, ProblemBody};
+use crate::wire::{ErrorBody, LatestRecord, MetricAggregateRecord, ProblemBody};
 
 /// The whole document.
 #[must_use]
@@ -44,6 +45,12 @@ pub fn openapi() -> OpenApi {
         if let Some(RefOr::T(Schema::Object(agent))) = components.schemas.get_mut("Agent") {
             agent.properties.insert("latest".to_owned(), Ref::from_schema_name(LatestRecord::name()).into());
         }
+        if let Some(RefOr::T(Schema::Object(aggregate))) = components.schemas.get_mut("MetricAggregate") {
+            // There with `group_by=label:…` only.
+            aggregate.required.retain(|name| name != "group");
+            let figure = ObjectBuilder::new().schema_type(SchemaType::from_iter([Type::Number, Type::Null]));
+            aggregate.additional_properties = Some(Box::new(RefOr::T(Schema::Object(figure.build())).into()));
+        }
     }
     document
 }
@@ -64,6 +71,7 @@ fn frame() -> OpenApi {
         ("metrics", "What agents measured of their hosts: processor, memory, disk, network."),
         ("speedtests", "Results of speed tests."),
         ("traceroutes", "Results of traceroutes."),
+        ("stream", "Records as they come in."),
         ("key", "The key that a request is made with."),
         ("documentation", "This description."),
         (
@@ -105,7 +113,8 @@ fn frame() -> OpenApi {
         )
         .schema(ErrorBody::name(), ErrorBody::schema())
         .schema(ProblemBody::name(), ProblemBody::schema())
-        .schema(LatestRecord::name(), LatestRecord::schema());
+        .schema(LatestRecord::name(), LatestRecord::schema())
+        .schema(MetricAggregateRecord::name(), MetricAggregateRecord::schema());
     for failure in FAILURES.iter().chain(&ingest::FAILURES) {
         components = components.response(failure.name, failure.response());
     }
@@ -121,7 +130,13 @@ fn frame() -> OpenApi {
 }
 
 /// Name, description, type and example of every response header.
-const HEADERS: [(&str, &str, Type, &str); 12] = [
+const HEADERS: [(&str, &str, Type, &str); 13] = [
+    (
+        "Sync-Cursor",
+        "With `after`: the place in the order of arrival up to which this answer goes, for the next `after`.",
+        Type::String,
+        "AQAAAAAAAAAA",
+    ),
     (
         "X-Request-Id",
         "Names this request in the service's log; taken from the caller if well-formed.",
@@ -344,14 +359,18 @@ fn complete(operation: &mut Operation) {
         let parameters = operation.parameters.iter().flatten();
         parameters.filter_map(|one| if let RefOr::T(one) = one { Some(&one.name) } else { None }).any(|one| one == name)
     };
+    // A stream is open to whoever may read any of its kinds.
+    let needs_any_permission = has_parameter("kinds");
     // Keys and explorer parts can be missing as well as records.
-    let can_be_missing = has_parameter("id") || has_parameter("asset") || (schemes > 0 && permission.is_none());
+    let can_be_missing =
+        has_parameter("id") || has_parameter("asset") || (schemes > 0 && permission.is_none() && !needs_any_permission);
     let has_next_page = has_parameter("cursor");
+    let has_arrivals = has_next_page && has_parameter("after");
 
     for failure in &FAILURES {
         let possible = match failure.status {
             "401" | "429" | "503" => schemes > 0,
-            "403" => permission.is_some(),
+            "403" => permission.is_some() || needs_any_permission,
             "404" => can_be_missing,
             _ => true,
         };
@@ -368,6 +387,9 @@ fn complete(operation: &mut Operation) {
             }
             if has_next_page {
                 refer_to_headers(response, &["Link"]);
+            }
+            if has_arrivals {
+                refer_to_headers(response, &["Sync-Cursor"]);
             }
             if permission.is_some() {
                 refer_to_headers(response, &["ETag", "Cache-Control"]);

@@ -1,26 +1,65 @@
 use crate::ApiError;
 
-/// A query parameter that an endpoint knows. Each may stand in a query once.
+/// A query parameter that an endpoint knows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Parameter {
     /// Its name.
     pub(crate) name: &'static str,
     /// A value that is accepted, as it is written in a query.
     pub(crate) example: &'static str,
+    /// Whether it may stand in a query several times.
+    repeats: bool,
 }
 
-pub(crate) const AGENT_ID: Parameter = Parameter { name: "agent_id", example: "agent-123" };
-pub(crate) const START_DATE: Parameter = Parameter { name: "start_date", example: "2026-11-23T00:00:00Z" };
-pub(crate) const END_DATE: Parameter = Parameter { name: "end_date", example: "2026-11-24T00:00:00Z" };
-pub(crate) const LIMIT: Parameter = Parameter { name: "limit", example: "100" };
+impl Parameter {
+    pub(crate) const fn once(name: &'static str, example: &'static str) -> Self {
+        Self { name, example, repeats: false }
+    }
+
+    const fn repeated(name: &'static str, example: &'static str) -> Self {
+        Self { name, example, repeats: true }
+    }
+}
+
+pub(crate) const AGENT_ID: Parameter = Parameter::repeated("agent_id", "agent-123");
+pub(crate) const LABEL: Parameter = Parameter::repeated("label", "site:ber");
+pub(crate) const START_DATE: Parameter = Parameter::once("start_date", "2026-11-23T00:00:00Z");
+pub(crate) const END_DATE: Parameter = Parameter::once("end_date", "2026-11-24T00:00:00Z");
+pub(crate) const LIMIT: Parameter = Parameter::once("limit", "100");
 /// The example stands for what a `Link` header gave.
-pub(crate) const CURSOR: Parameter = Parameter { name: "cursor", example: "…" };
+pub(crate) const CURSOR: Parameter = Parameter::once("cursor", "…");
 
-pub(crate) const FIELDS: Parameter = Parameter { name: "fields", example: "agent_id,timestamp" };
-pub(crate) const INCLUDE: Parameter = Parameter { name: "include", example: "latest" };
-pub(crate) const FORMAT: Parameter = Parameter { name: "format", example: "csv" };
+/// The example stands for what a `Sync-Cursor` header gave.
+pub(crate) const AFTER: Parameter = Parameter::once("after", "…");
+pub(crate) const KINDS: Parameter = Parameter::once("kinds", "metrics,speedtests");
 
-/// A query string, decoded: known parameters only, each at most once.
+pub(crate) const SECONDS: Parameter = Parameter::once("seconds", "60");
+
+pub(crate) const FIELDS: Parameter = Parameter::once("fields", "agent_id,timestamp");
+pub(crate) const INCLUDE: Parameter = Parameter::once("include", "latest");
+pub(crate) const FORMAT: Parameter = Parameter::once("format", "csv");
+
+pub(crate) const INTERVAL: Parameter = Parameter::once("interval", "5m");
+pub(crate) const POINTS: Parameter = Parameter::once("points", "300");
+pub(crate) const AGG: Parameter = Parameter::once("agg", "avg,max");
+pub(crate) const GROUP_BY: Parameter = Parameter::once("group_by", "label:site");
+pub(crate) const FILL: Parameter = Parameter::once("fill", "null");
+
+pub(crate) const STATUS: Parameter = Parameter::once("status", "failed");
+pub(crate) const AGENT_STATUS: Parameter = Parameter::once("status", "online");
+pub(crate) const PROVIDER: Parameter = Parameter::once("provider", "librespeed");
+pub(crate) const MIN_DOWNLOAD_MBPS: Parameter = Parameter::once("min_download_mbps", "100");
+pub(crate) const MAX_DOWNLOAD_MBPS: Parameter = Parameter::once("max_download_mbps", "100");
+pub(crate) const MIN_UPLOAD_MBPS: Parameter = Parameter::once("min_upload_mbps", "20");
+pub(crate) const MAX_UPLOAD_MBPS: Parameter = Parameter::once("max_upload_mbps", "20");
+pub(crate) const MIN_PING_MS: Parameter = Parameter::once("min_ping_ms", "50");
+pub(crate) const MAX_PING_MS: Parameter = Parameter::once("max_ping_ms", "50");
+pub(crate) const TARGET: Parameter = Parameter::once("target", "example.com");
+pub(crate) const PROTOCOL: Parameter = Parameter::once("protocol", "icmp");
+pub(crate) const REACHED: Parameter = Parameter::once("reached", "false");
+pub(crate) const CHANGES_ONLY: Parameter = Parameter::once("changes_only", "true");
+
+/// A query string, decoded: known parameters only, each at most once unless it repeats.
 #[derive(Debug, Default)]
 pub(crate) struct QueryString {
     pairs: Vec<(Parameter, String)>,
@@ -38,8 +77,8 @@ impl QueryString {
             let (name, value) = (decode(name)?, decode(value)?);
             let parameter =
                 known.iter().find(|parameter| parameter.name == name).ok_or_else(|| unknown(&name, known))?;
-            if pairs.iter().any(|(given, _)| given == parameter) {
-                let Parameter { name, example } = parameter;
+            if !parameter.repeats && pairs.iter().any(|(given, _)| given == parameter) {
+                let Parameter { name, example, .. } = parameter;
                 return Err(ApiError::BadRequest(format!(
                     "Repeated parameter: {name} is accepted once, for example {name}={example}"
                 )));
@@ -49,9 +88,19 @@ impl QueryString {
         Ok(Self { pairs })
     }
 
-    /// The value that was given.
+    /// The value that was given, the first of several.
     pub(crate) fn get(&self, parameter: Parameter) -> Option<&str> {
         self.pairs.iter().find(|(given, _)| *given == parameter).map(|(_, value)| value.as_str())
+    }
+
+    /// All values that were given, in their order.
+    pub(crate) fn all(&self, parameter: Parameter) -> impl Iterator<Item = &str> {
+        self.pairs.iter().filter(move |(given, _)| *given == parameter).map(|(_, value)| value.as_str())
+    }
+
+    /// Everything that was given, in its order.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (Parameter, &str)> {
+        self.pairs.iter().map(|(parameter, value)| (*parameter, value.as_str()))
     }
 
     /// The query string again, without `left_out`, escaped and with `&` behind each parameter.
@@ -72,7 +121,7 @@ fn unknown(name: &str, known: &[Parameter]) -> ApiError {
     let near = nearest(name, &names).and_then(|near| known.iter().find(|parameter| parameter.name == near));
     ApiError::BadRequest(match (near, known) {
         (_, []) => "Unknown parameter: this path takes none, for example send it without a query".to_owned(),
-        (Some(Parameter { name, example }), _) => {
+        (Some(Parameter { name, example, .. }), _) => {
             format!("Unknown parameter: did you mean {name}, for example {name}={example}")
         }
         (None, [first, ..]) => {
@@ -93,7 +142,7 @@ pub(crate) fn nearest<'a>(name: &str, known: &[&'a str]) -> Option<&'a str> {
     (name.len() <= 64)
         .then(|| known.iter().copied().max_by(|a, b| likeness(name, a).total_cmp(&likeness(name, b))))
         .flatten()
-        .filter(|known| likeness(name, known) >= 0.5)
+        .filter(|known| likeness(name, known) > 0.5)
 }
 
 fn likeness(name: &str, known: &str) -> f64 {

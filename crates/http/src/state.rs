@@ -15,9 +15,13 @@ use ipnet::IpNet;
 use crate::ApiError;
 use crate::allowed_origin::AllowedOrigin;
 use crate::conditional::OnlineTimes;
+use crate::endpoints::stream::StreamOwner;
 use crate::health::StorageCheck;
 use crate::ingest::{BodyRoom, LineMemory, SpeedtestSeats};
 use crate::session::{SessionSecrets, SignedIn};
+
+/// Streams that a key or a person may have open in one process.
+const STREAMS_AT_ONCE: usize = 8;
 
 /// What an operator may set.
 #[derive(Clone, Debug)]
@@ -84,6 +88,7 @@ pub struct ApiState {
     pub(crate) plan_limiter: PlanLimiter,
     pub(crate) concurrency: ConcurrencyGuard<ApiKeyId>,
     pub(crate) session_concurrency: ConcurrencyGuard<UserId>,
+    pub(crate) stream_seats: ConcurrencyGuard<StreamOwner>,
     pub(crate) agent_tokens: Arc<dyn AgentTokenLookup>,
     pub(crate) agent_concurrency: ConcurrencyGuard<(AccountId, AgentId)>,
     pub(crate) body_room: BodyRoom,
@@ -124,6 +129,7 @@ impl ApiState {
             plan_limiter: PlanLimiter::new(windows),
             concurrency: ConcurrencyGuard::new(settings.key_concurrency.get(), settings.key_concurrency_wait),
             session_concurrency: ConcurrencyGuard::new(settings.key_concurrency.get(), settings.key_concurrency_wait),
+            stream_seats: ConcurrencyGuard::new(STREAMS_AT_ONCE, settings.key_concurrency_wait),
             agent_tokens,
             agent_concurrency: ConcurrencyGuard::new(settings.agent_concurrency.get(), settings.key_concurrency_wait),
             body_room: BodyRoom::default(),

@@ -30,7 +30,7 @@ pub(crate) fn bound_sql(debug: &str, placeholder: Placeholder) -> String {
     }
 }
 
-/// Numbers as they are, text quoted, any bytes as one byte: plans do not depend on them.
+/// Numbers as they are, text quoted and lists of it too, any bytes as one byte: plans do not depend on them.
 fn literals(list: &str, placeholder: Placeholder) -> Vec<String> {
     let mut literals = Vec::new();
     let mut depth = 0;
@@ -44,6 +44,9 @@ fn literals(list: &str, placeholder: Placeholder) -> Vec<String> {
                 literals.push(match (text.strip_prefix('"'), placeholder) {
                     (Some(quoted), _) => format!("'{}'", quoted.trim_end_matches('"')),
                     (None, Placeholder::Question) if text.starts_with('[') => "x'00'".to_owned(),
+                    (None, Placeholder::Dollar) if text.starts_with("[\"") => {
+                        format!("ARRAY{}::text[]", text.replace('"', "'"))
+                    }
                     (None, Placeholder::Dollar) if text.starts_with('[') => "'\\x00'::bytea".to_owned(),
                     (None, _) => text.to_owned(),
                 });

@@ -42,6 +42,12 @@ pub enum StorageError {
     /// The account would be left without an owner who can sign in.
     #[error("an account keeps one owner who can sign in")]
     LastOwner,
+    /// Percentiles were asked of more values than are put in order at once.
+    #[error("percentiles of more than {most} values")]
+    TooManyValues {
+        /// The bound.
+        most: usize,
+    },
     /// The account would keep more than its plan does.
     #[error("the plan keeps samples, hourly and daily summaries for {most} days")]
     BeyondPlan {

@@ -6,10 +6,11 @@
 //! half-way: a dropped future may leave its work to finish, never a transaction open.
 
 mod agent_lists;
+mod aggregates;
 mod alert_queries;
+mod arrivals;
 #[cfg(test)]
 mod bound_sql;
-mod buckets;
 mod chunks;
 pub mod copy;
 mod counts;
@@ -17,7 +18,9 @@ mod data_versions;
 mod enrolment;
 mod error;
 mod fetched;
+mod figures;
 mod kept_retentions;
+mod matching;
 mod measured;
 mod metric_batch;
 mod migrations;
@@ -39,13 +42,14 @@ pub mod testing;
 pub use error::StorageError;
 pub use repository::{
     AccountRepository, AgentAdministration, AgentEdit, AgentHealth, AgentPage, AgentRepository, AgentTokenRecord,
-    AlertBoard, AlertChange, AlertChannelRepository, AlertDestination, AlertEventChange, AlertEventPage,
-    AlertEventPosition, AlertHistory, AlertInputs, AlertJob, AlertQuery, AlertRuleRepository, ApiKeyRepository,
-    Appended, AuditEntry, AuditPage, AuditPosition, AuditRepository, BucketQuery, BucketValue, ChangeRepository,
-    ChangedRoute, DeliveryOutcome, DueDelivery, EnrolRequest, Enrolled, EnrolmentRepository, Expired, FirstOwner,
-    FleetRepository, FleetRow, IngestRetention, InvalidBucketQuery, LatestRepository, Lease, LeaseRepository,
-    Maintenance, MeasuredSpeed, MetricBucket, MetricPage, MetricRepository, NewAgent, NewAlertChannel, NewUser,
-    RecordPage, RetentionCursor, RetentionJob, RetentionRepository, RetentionSetting, RetentionStep, RouteChange,
-    SessionRepository, Setup, SetupRepository, SpeedtestRepository, Storage, TracerouteRepository, UsageRepository,
-    UserRepository, WatchedAgent, WatchedRule,
+    Aggregate, AggregateColumn, AggregatePage, AggregatePosition, AggregateQuery, AggregateRow, AlertBoard,
+    AlertChange, AlertChannelRepository, AlertDestination, AlertEventChange, AlertEventPage, AlertEventPosition,
+    AlertHistory, AlertInputs, AlertJob, AlertQuery, AlertRuleRepository, ApiKeyRepository, Appended, ArrivalPosition,
+    ArrivalRepository, Arrivals, AuditEntry, AuditPage, AuditPosition, AuditRepository, BucketQuery, BucketValue,
+    ChangeRepository, ChangedRoute, DeliveryOutcome, DueDelivery, EnrolRequest, Enrolled, EnrolmentRepository, Expired,
+    FirstOwner, FleetRepository, FleetRow, GroupName, Grouping, IngestRetention, InvalidAggregateQuery,
+    InvalidBucketQuery, LatestRepository, Lease, LeaseRepository, Maintenance, MeasuredSpeed, MetricBucket, MetricPage,
+    MetricRepository, NewAgent, NewAlertChannel, NewUser, RecordPage, RetentionCursor, RetentionJob,
+    RetentionRepository, RetentionSetting, RetentionStep, RouteChange, SessionRepository, Setup, SetupRepository,
+    SpeedtestRepository, Storage, TracerouteRepository, UsageRepository, UserRepository, WatchedAgent, WatchedRule,
 };

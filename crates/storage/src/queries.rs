@@ -4,11 +4,12 @@
 macro_rules! backend_queries {
     ($backend:ty) => {
         use astranetmon_domain::{
-            AccountId, AgentFilter, AgentId, MetricPosition, RecordFilter, RecordPosition, Timestamp,
+            AccountId, AgentId, MetricPosition, RecordPosition, SpeedtestFilter, Timestamp, TracerouteFilter,
         };
-        use diesel::dsl::{AsSelect, IntoBoxed, Select};
+        use diesel::dsl::{AsSelect, CountStar, IntoBoxed, Select};
         use diesel::prelude::*;
 
+        use crate::matching::{Agents, Matching, counts_of_agents, of_agents};
         use crate::repository::AuditPosition;
         use crate::rows::{AgentRow, AuditRow, EnrolmentRow, MetricReadRow, SpeedtestRow, TracerouteRow, UsageRow};
         use crate::schema::{
@@ -83,7 +84,7 @@ macro_rules! backend_queries {
         /// Metrics newest first, then by agent, behind `after`.
         pub(crate) fn metric_page<'a>(
             account_id: AccountId,
-            filter: &'a RecordFilter,
+            matching: &'a Matching,
             after: Option<&'a MetricPosition>,
             fetch: i64,
         ) -> IntoBoxed<'a, Select<metric_sample::table, AsSelect<MetricReadRow, $backend>>, $backend> {
@@ -91,14 +92,14 @@ macro_rules! backend_queries {
                 .select(MetricReadRow::as_select())
                 .into_boxed()
                 .filter(metric_sample::account_id.eq(account_id.0));
-            if let Some(start) = filter.range.start {
+            if let Some(start) = matching.range.start {
                 query = query.filter(metric_sample::timestamp.ge(start.as_micros()));
             }
-            if let Some(end) = filter.range.end {
+            if let Some(end) = matching.range.end {
                 query = query.filter(metric_sample::timestamp.lt(end.as_micros()));
             }
-            if let AgentFilter::One(agent_id) = &filter.agent {
-                query = query.filter(metric_sample::agent_id.eq(agent_id.as_str()));
+            query = of_agents!(query, metric_sample::agent_id, &matching.agents);
+            if matches!(matching.agents, Agents::One(_)) {
                 if let Some(after) = after {
                     query = query.filter(metric_sample::timestamp.lt(after.timestamp.as_micros()));
                 }
@@ -118,7 +119,7 @@ macro_rules! backend_queries {
         /// [`ChunkHead`](crate::chunks::ChunkHead), in no order.
         pub(crate) fn chunk_heads(
             account_id: AccountId,
-            agent: &AgentFilter,
+            agents: &Agents,
             (from, to): (i64, i64),
         ) -> IntoBoxed<'_, Select<metric_chunk::table, ChunkHeadColumns>, $backend> {
             let query = metric_chunk::table
@@ -126,12 +127,10 @@ macro_rules! backend_queries {
                 .into_boxed()
                 .filter(metric_chunk::account_id.eq(account_id.0))
                 .filter(metric_chunk::ends_at.gt(from));
-            match agent {
-                AgentFilter::One(agent_id) => query.filter(metric_chunk::agent_id.eq(agent_id.as_str())),
+            match agents {
                 // No chunk is longer than a day.
-                AgentFilter::All | AgentFilter::Nobody => {
-                    query.filter(metric_chunk::ends_at.lt(to.saturating_add(crate::chunks::DAY_MICROS)))
-                }
+                Agents::All => query.filter(metric_chunk::ends_at.lt(to.saturating_add(crate::chunks::DAY_MICROS))),
+                some => of_agents!(query, metric_chunk::agent_id, some),
             }
             .filter(metric_chunk::starts_at.lt(to))
             .filter(metric_chunk::starts_at.gt(from.saturating_sub(crate::chunks::DAY_MICROS)))
@@ -159,51 +158,99 @@ macro_rules! backend_queries {
 
         type ChunkColumns = (metric_chunk::starts_at, metric_chunk::ends_at, metric_chunk::times, metric_chunk::packed);
 
-        /// Counts of metrics by hour before `to`, in microseconds, newest first.
+        /// Counts of metrics by hour before `to`, in microseconds, newest first; of several agents, an hour of each.
         pub(crate) fn metric_hours(
             account_id: AccountId,
-            agent: &AgentFilter,
+            agents: &Agents,
             (from, to): (i64, i64),
             fetch: i64,
         ) -> IntoBoxed<'_, Select<record_count::table, HourColumns>, $backend> {
-            let agent_id = match agent {
-                AgentFilter::One(agent_id) => agent_id.as_str(),
-                AgentFilter::All | AgentFilter::Nobody => crate::counts::WHOLE_ACCOUNT,
-            };
-            record_count::table
+            let query = record_count::table
                 .select((record_count::bucket, record_count::count))
                 .into_boxed()
                 .filter(record_count::account_id.eq(account_id.0))
                 .filter(record_count::kind.eq(crate::counts::RecordKind::Metric as i64))
-                .filter(record_count::agent_id.eq(agent_id))
                 .filter(record_count::period.eq(crate::retention::HOUR))
                 .filter(record_count::bucket.ge(from))
-                .filter(record_count::bucket.lt(to))
-                .order(record_count::bucket.desc())
-                .limit(fetch)
+                .filter(record_count::bucket.lt(to));
+            counts_of_agents!(query, agents).order(record_count::bucket.desc()).limit(fetch)
         }
 
         type HourColumns = (record_count::bucket, record_count::count);
 
+        macro_rules! of_account_and_time {
+            ($query:expr, $table:ident, $account_id:expr, $matching:expr) => {{
+                let mut query = $query.into_boxed().filter($table::account_id.eq($account_id.0));
+                if let Some(start) = $matching.range.start {
+                    query = query.filter($table::timestamp.ge(start.as_micros()));
+                }
+                if let Some(end) = $matching.range.end {
+                    query = query.filter($table::timestamp.lt(end.as_micros()));
+                }
+                of_agents!(query, $table::agent_id, &$matching.agents)
+            }};
+        }
+
+        /// Metrics that are rows and came in behind a sequence, in that order:
+        /// [`ArrivedRow`](crate::arrivals::ArrivedRow).
+        pub(crate) fn metric_arrivals(
+            account_id: AccountId,
+            matching: &Matching,
+            after: i64,
+            fetch: i64,
+        ) -> IntoBoxed<'_, Select<metric_sample::table, ArrivedColumns>, $backend> {
+            let columns =
+                (metric_sample::sequence, metric_sample::agent_id, metric_sample::timestamp, metric_sample::measured);
+            of_account_and_time!(metric_sample::table.select(columns), metric_sample, account_id, matching)
+                .filter(metric_sample::sequence.gt(after))
+                .order(metric_sample::sequence.asc())
+                .limit(fetch)
+        }
+
+        type ArrivedColumns =
+            (metric_sample::sequence, metric_sample::agent_id, metric_sample::timestamp, metric_sample::measured);
+
+        /// Chunks in which something came in behind a sequence, from the lowest sequence in them on:
+        /// [`ArrivedChunk`](crate::arrivals::ArrivedChunk).
+        pub(crate) fn chunk_arrivals(
+            account_id: AccountId,
+            matching: &Matching,
+            after: i64,
+            fetch: i64,
+        ) -> IntoBoxed<'_, Select<metric_chunk::table, ArrivedChunkColumns>, $backend> {
+            let mut query = metric_chunk::table
+                .select((metric_chunk::agent_id, metric_chunk::starts_at, metric_chunk::lowest_sequence))
+                .into_boxed()
+                .filter(metric_chunk::account_id.eq(account_id.0))
+                .filter(metric_chunk::highest_sequence.gt(after));
+            if let Some(start) = matching.range.start {
+                query = query.filter(metric_chunk::ends_at.gt(start.as_micros()));
+            }
+            if let Some(end) = matching.range.end {
+                query = query.filter(metric_chunk::starts_at.lt(end.as_micros()));
+            }
+            of_agents!(query, metric_chunk::agent_id, &matching.agents)
+                .order((
+                    metric_chunk::lowest_sequence.asc(),
+                    metric_chunk::agent_id.asc(),
+                    metric_chunk::starts_at.asc(),
+                ))
+                .limit(fetch)
+        }
+
+        type ArrivedChunkColumns = (metric_chunk::agent_id, metric_chunk::starts_at, metric_chunk::lowest_sequence);
+
         macro_rules! record_queries {
-            ($page:ident, $table:ident, $row:ident) => {
+            ($page:ident, $arrivals:ident, $count:ident, $table:ident, $row:ident, $filter:ident, $conditions:ident) => {
                 /// Records newest first, then by agent, then by id, behind `after`.
                 pub(crate) fn $page<'a>(
                     account_id: AccountId,
-                    filter: &'a RecordFilter,
+                    matching: &'a Matching,
+                    filter: &'a $filter,
                     after: Option<&'a RecordPosition>,
                     fetch: i64,
                 ) -> IntoBoxed<'a, Select<$table::table, AsSelect<$row, $backend>>, $backend> {
-                    let mut query = $table::table
-                        .select($row::as_select())
-                        .into_boxed()
-                        .filter($table::account_id.eq(account_id.0));
-                    if let Some(start) = filter.range.start {
-                        query = query.filter($table::timestamp.ge(start.as_micros()));
-                    }
-                    if let Some(end) = filter.range.end {
-                        query = query.filter($table::timestamp.lt(end.as_micros()));
-                    }
+                    let mut query = $conditions!($table::table.select($row::as_select()), account_id, matching, filter);
                     if let Some(after) = after {
                         let at = after.timestamp.as_micros();
                         query = query.filter($table::timestamp.le(at)).filter(
@@ -214,21 +261,110 @@ macro_rules! backend_queries {
                             ),
                         );
                     }
-                    if let AgentFilter::One(agent_id) = &filter.agent {
-                        query
-                            .filter($table::agent_id.eq(agent_id.as_str()))
-                            .order(($table::timestamp.desc(), $table::id.asc()))
-                            .limit(fetch)
+                    if matches!(matching.agents, Agents::One(_)) {
+                        query.order(($table::timestamp.desc(), $table::id.asc())).limit(fetch)
                     } else {
                         query.order(($table::timestamp.desc(), $table::agent_id.asc(), $table::id.asc())).limit(fetch)
                     }
                 }
+
+                /// Records that came in behind a sequence, in that order.
+                pub(crate) fn $arrivals<'a>(
+                    account_id: AccountId,
+                    matching: &'a Matching,
+                    filter: &'a $filter,
+                    after: i64,
+                    fetch: i64,
+                ) -> IntoBoxed<'a, Select<$table::table, AsSelect<$row, $backend>>, $backend> {
+                    $conditions!($table::table.select($row::as_select()), account_id, matching, filter)
+                        .filter($table::sequence.gt(after))
+                        .order($table::sequence.asc())
+                        .limit(fetch)
+                }
+
+                /// How many records of which more than the agent and the time is asked match.
+                pub(crate) fn $count<'a>(
+                    account_id: AccountId,
+                    matching: &'a Matching,
+                    filter: &'a $filter,
+                ) -> IntoBoxed<'a, Select<$table::table, CountStar>, $backend> {
+                    $conditions!($table::table.select(diesel::dsl::count_star()), account_id, matching, filter)
+                }
             };
         }
 
-        record_queries!(speedtest_page, speedtest, SpeedtestRow);
-        record_queries!(traceroute_page, traceroute, TracerouteRow);
+        macro_rules! speedtests_that_match {
+                            ($query:expr, $account_id:expr, $matching:expr, $filter:expr) => {{
+                                let mut query = of_account_and_time!($query, speedtest, $account_id, $matching);
+                                if let Some(status) = $filter.status {
+                                    query = query.filter(speedtest::status.eq(status.as_str()));
+                                }
+                                if let Some(provider) = &$filter.provider {
+                                    query = query.filter(speedtest::provider.eq(provider));
+                                }
+                                crate::queries::bounds!(
+                                    query,
+                                    speedtest::download_mbps: $filter.min_download_mbps, $filter.max_download_mbps;
+                                    speedtest::upload_mbps: $filter.min_upload_mbps, $filter.max_upload_mbps;
+                                    speedtest::ping_ms: $filter.min_ping_ms, $filter.max_ping_ms;
+                                );
+                                query
+                            }};
+                        }
+
+        macro_rules! traceroutes_that_match {
+            ($query:expr, $account_id:expr, $matching:expr, $filter:expr) => {{
+                let mut query = of_account_and_time!($query, traceroute, $account_id, $matching);
+                if let Some(status) = $filter.status {
+                    query = query.filter(traceroute::status.eq(status.as_str()));
+                }
+                if let Some(target) = &$filter.target {
+                    query = query.filter(traceroute::target.eq(target));
+                }
+                if let Some(protocol) = $filter.protocol {
+                    query = query.filter(traceroute::protocol.eq(protocol.as_str()));
+                }
+                if let Some(reached) = $filter.reached {
+                    query = query.filter(traceroute::reached.eq(reached));
+                }
+                if $filter.changes_only {
+                    query = query.filter(traceroute::path_changed);
+                }
+                query
+            }};
+        }
+
+        record_queries!(
+            speedtest_page,
+            speedtest_arrivals,
+            speedtest_count_matching,
+            speedtest,
+            SpeedtestRow,
+            SpeedtestFilter,
+            speedtests_that_match
+        );
+        record_queries!(
+            traceroute_page,
+            traceroute_arrivals,
+            traceroute_count_matching,
+            traceroute,
+            TracerouteRow,
+            TracerouteFilter,
+            traceroutes_that_match
+        );
     };
+}
+
+/// Narrows a boxed query by least and greatest values.
+macro_rules! bounds {
+    ($query:ident, $($column:path: $least:expr, $greatest:expr;)*) => {$(
+        if let Some(least) = $least {
+            $query = $query.filter($column.ge(least));
+        }
+        if let Some(greatest) = $greatest {
+            $query = $query.filter($column.le(greatest));
+        }
+    )*};
 }
 
 /// Agents of an account by id, each with its token and its last heartbeat: [`AgentHealthRow`](crate::rows::AgentHealthRow).
@@ -250,4 +386,4 @@ macro_rules! agent_health_query {
     }};
 }
 
-pub(crate) use {agent_health_query, backend_queries};
+pub(crate) use {agent_health_query, backend_queries, bounds};

@@ -129,7 +129,9 @@ fn target(path: &str) -> String {
             String::new()
         }
     };
-    path.replace("{id}", &id).replace("{asset}", &id)
+    // A stream without end would be waited for.
+    let query = if path.ends_with("/stream") { "?seconds=0" } else { "" };
+    path.replace("{id}", &id).replace("{asset}", &id) + query
 }
 
 fn check_form(operation: &str, answer: &Answer) {

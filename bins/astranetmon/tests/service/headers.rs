@@ -162,7 +162,8 @@ async fn other_methods_are_told_which_ones_a_path_takes_once_the_caller_is_known
     for path in read.chain(["/healthz".to_owned(), "/readyz".to_owned()]) {
         let open = !path.starts_with("/api/") || path.starts_with("/api/v1/docs") || path.ends_with("openapi.json");
         let id = if path.contains("agents") { "agent-1".to_owned() } else { record_id(0).to_string() };
-        let target = path.replace("{id}", &id).replace("{asset}", "explorer.js");
+        let query = if path.ends_with("/stream") { "?seconds=0" } else { "" };
+        let target = path.replace("{id}", &id).replace("{asset}", "explorer.js") + query;
         for method in ["HEAD", "POST", "PUT", "DELETE", "PATCH", "OPTIONS", "TRACE", "BREW"] {
             let method: Method = method.parse().expect("a method");
             let what = format!("{method} {target}");

@@ -63,9 +63,9 @@ async fn kept(database: &Database, account: AccountId) -> (Vec<Speedtest>, Vec<T
     let Office { storage } = database.office().await;
     let page = PageRequest { limit: Limit::LARGEST, after: None };
     let scope: Scope<ReadSpeedtests> = Scope::system(account, "test");
-    let tests = storage.speedtest_page(&scope, &RecordFilter::ALL, &page).await.expect("read");
+    let tests = storage.speedtest_page(&scope, &RecordFilter::ALL.into(), &page).await.expect("read");
     let scope: Scope<ReadTraceroutes> = Scope::system(account, "test");
-    let traces = storage.traceroute_page(&scope, &RecordFilter::ALL, &page).await.expect("read");
+    let traces = storage.traceroute_page(&scope, &RecordFilter::ALL.into(), &page).await.expect("read");
     storage.close().await;
     (tests.rows, traces.rows)
 }

@@ -6,6 +6,7 @@
 mod abort_storm;
 mod access_matrix;
 mod agents;
+mod arrivals;
 mod conditional_requests;
 mod copying;
 mod database_faults;

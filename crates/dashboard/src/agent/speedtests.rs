@@ -38,7 +38,7 @@ pub(super) async fn speedtest_data(
     }
     let filter = RecordFilter { agent: AgentFilter::One(id), range: range.time_range(now) };
     let page = PageRequest { limit: Limit::LARGEST, after: None };
-    let tests = storage.speedtest_page(&signed_in.reads()?, &filter, &page).await?.rows;
+    let tests = storage.speedtest_page(&signed_in.reads()?, &filter.into(), &page).await?.rows;
     let (start, end) = range.ends(now);
     let mut columns =
         SpeedtestColumns { start: start.as_seconds(), end: end.as_seconds(), ..SpeedtestColumns::default() };

@@ -33,7 +33,7 @@ async fn speedtests(
     let list = ListView::of(&query, now)?;
     let storage = state.api.storage().as_ref();
     let agents = AgentNames::of(storage, &signed_in.reads()?).await?;
-    let tests = storage.speedtest_page(&signed_in.reads()?, &list.filter(now), &list.page_request()).await?;
+    let tests = storage.speedtest_page(&signed_in.reads()?, &list.filter(now).into(), &list.page_request()).await?;
     let rows: Vec<_> = tests.rows.iter().map(|test| SpeedtestRow::of(test, agents.name(&test.agent_id), now)).collect();
     let pager = list.pager(rows.len(), tests.total, tests.next);
     render(&SpeedtestsPage { page: Page::of(&signed_in, Section::Speedtests), list, agents, rows, pager })

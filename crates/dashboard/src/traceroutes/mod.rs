@@ -57,7 +57,7 @@ async fn traceroutes(
     let list = ListView::of(&query, now)?;
     let storage = state.api.storage().as_ref();
     let agents = AgentNames::of(storage, &signed_in.reads()?).await?;
-    let traces = storage.traceroute_page(&signed_in.reads()?, &list.filter(now), &list.page_request()).await?;
+    let traces = storage.traceroute_page(&signed_in.reads()?, &list.filter(now).into(), &list.page_request()).await?;
     let rows: Vec<_> = traces
         .rows
         .iter()
@@ -119,7 +119,7 @@ async fn trace_before(
     let range = TimeRange { start: None, end: Some(trace.timestamp) };
     let filter = RecordFilter { agent: AgentFilter::One(trace.agent_id.clone()), range };
     let limit = Limit::new(LOOKED_AT).unwrap_or(Limit::LARGEST);
-    let rows = storage.traceroute_page(scope, &filter, &PageRequest { limit, after: None }).await?.rows;
+    let rows = storage.traceroute_page(scope, &filter.into(), &PageRequest { limit, after: None }).await?.rows;
     Ok(rows.into_iter().find(|before| before.target == trace.target && before.protocol == trace.protocol))
 }
 

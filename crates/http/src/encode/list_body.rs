@@ -12,6 +12,8 @@ use serde::Serialize;
 
 use super::{Fields, Format, csv};
 
+/// Where the place in the order of arrival stands up to which an answer goes.
+const SYNC_CURSOR: &str = "Sync-Cursor";
 /// A slice ends with the row that reaches this size.
 const SLICE_BYTES: usize = 60 * 1024;
 /// Answers of up to so many rows go out as one body with its length if they are no longer than [`WHOLE_BYTES`]; larger
@@ -28,6 +30,15 @@ pub(crate) trait Rows: Unpin + 'static {
     fn left(&self) -> usize;
     /// Appends the next one as a JSON object with those fields.
     fn write_next_json(&mut self, fields: &Fields, out: &mut Vec<u8>);
+    /// Appends the names of those fields as cells with commas between them.
+    fn write_csv_names(&self, fields: &Fields, out: &mut Vec<u8>) {
+        for (place, (_, name)) in fields.iter().enumerate() {
+            if place > 0 {
+                out.push(b',');
+            }
+            csv::write_text(name, out);
+        }
+    }
     /// Appends the next one as cells with commas between them.
     fn write_next_csv(&mut self, fields: &Fields, out: &mut Vec<u8>);
 
@@ -43,8 +54,8 @@ pub(crate) trait Rows: Unpin + 'static {
 /// The page behind a page.
 #[derive(Clone, Debug)]
 pub(crate) struct NextPage {
-    /// Where it begins.
-    pub(crate) cursor: String,
+    /// Where it begins, unless that is a place in the order of arrival.
+    pub(crate) cursor: Option<String>,
     /// What leads there, for the header `Link`.
     pub(crate) link: HeaderValue,
 }
@@ -55,6 +66,8 @@ struct Trailer<'a> {
     row_count: usize,
     total: u64,
     next_cursor: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    sync_cursor: Option<&'a str>,
 }
 
 /// How a caller wants a list.
@@ -72,6 +85,8 @@ pub(crate) struct ListBody<R> {
     shape: Shape,
     total: u64,
     next: Option<NextPage>,
+    /// The place in the order of arrival up to which the rows go.
+    sync_cursor: Option<String>,
     /// How many rows there were at first.
     row_count: usize,
     /// What was written ahead, to see whether it is all.
@@ -83,7 +98,13 @@ pub(crate) struct ListBody<R> {
 impl<R: Rows> ListBody<R> {
     pub(crate) fn new(rows: R, shape: Shape, total: u64, next: Option<NextPage>) -> Self {
         let row_count = rows.left();
-        Self { rows, shape, total, next, row_count, ahead: None, started: false, finished: false }
+        let sync_cursor = None;
+        Self { rows, shape, total, next, sync_cursor, row_count, ahead: None, started: false, finished: false }
+    }
+
+    /// The same, and the place in the order of arrival up to which the rows go.
+    pub(crate) fn with_sync_cursor(self, place: String) -> Self {
+        Self { sync_cursor: Some(place), ..self }
     }
 
     /// The answer.
@@ -92,6 +113,9 @@ impl<R: Rows> ListBody<R> {
         response.content_type(self.shape.format.content_type());
         if let Some(next) = &self.next {
             response.insert_header((header::LINK, next.link.clone()));
+        }
+        if let Some(place) = &self.sync_cursor {
+            response.insert_header((SYNC_CURSOR, place.as_str()));
         }
         if self.shape.format == Format::Csv {
             let disposition = format!("attachment; filename=\"{}.csv\"", R::KEY);
@@ -139,12 +163,7 @@ impl<R: Rows> ListBody<R> {
             }
             Format::Ndjson => {}
             Format::Csv => {
-                for (place, (_, name)) in self.shape.fields.iter().enumerate() {
-                    if place > 0 {
-                        out.push(b',');
-                    }
-                    csv::write_text(name, out);
-                }
+                self.rows.write_csv_names(&self.shape.fields, out);
                 out.extend(b"\r\n");
             }
         }
@@ -162,8 +181,9 @@ impl<R: Rows> ListBody<R> {
                 out.push(b'}');
             }
             Format::Ndjson => {
-                let next_cursor = self.next.as_ref().map(|next| next.cursor.as_str());
-                let trailer = Trailer { row_count: self.row_count, total: self.total, next_cursor };
+                let next_cursor = self.next.as_ref().and_then(|next| next.cursor.as_deref());
+                let sync_cursor = self.sync_cursor.as_deref();
+                let trailer = Trailer { row_count: self.row_count, total: self.total, next_cursor, sync_cursor };
                 let _ = serde_json::to_writer(&mut *out, &trailer);
                 out.push(b'\n');
             }

@@ -1,6 +1,7 @@
 //! Answers as bytes.
 
 mod agent_rows;
+mod aggregate_rows;
 mod csv;
 mod fields;
 mod format;
@@ -15,9 +16,10 @@ use actix_web::HttpResponse;
 use serde::Serialize;
 
 pub(crate) use agent_rows::{AgentRows, Latest, OverviewRows};
+pub(crate) use aggregate_rows::AggregateRows;
 pub(crate) use fields::Fields;
 pub(crate) use format::Format;
-pub(crate) use list_body::{ListBody, NextPage, Shape};
+pub(crate) use list_body::{ListBody, NextPage, Rows, Shape};
 pub(crate) use metric_rows::{METRIC_NAMES, MetricRows};
 pub(crate) use record_rows::RecordRows;
 

@@ -4,7 +4,9 @@ use std::future::{Ready, ready};
 
 use actix_web::dev::Payload;
 use actix_web::{FromRequest, HttpMessage, HttpRequest};
-use astranetmon_auth::{Principal, ReadMetrics, ReadSpeedtests, ReadTraceroutes, Scope};
+use astranetmon_auth::{
+    Permission, Principal, ReadMetrics, ReadPermission, ReadSpeedtests, ReadTraceroutes, Scope, SeeChanges,
+};
 use futures_util::future::try_join3;
 
 use crate::conditional::Canonical;
@@ -37,6 +39,50 @@ impl LatestScopes {
         for there in [self.metrics.is_some(), self.speedtests.is_some(), self.traceroutes.is_some()] {
             asked.number(i64::from(there));
         }
+    }
+
+    /// Those of metrics, speed tests and traceroutes that are chosen.
+    ///
+    /// # Errors
+    /// [`ApiError::Forbidden`] if the caller lacks one of them.
+    pub(crate) fn only(self, chosen: [bool; 3]) -> Result<Self, ApiError> {
+        fn pick<P: ReadPermission>(held: Option<Scope<P>>, chosen: bool) -> Result<Option<Scope<P>>, ApiError> {
+            if chosen && held.is_none() {
+                return Err(ApiError::Forbidden { missing: P::PERMISSION });
+            }
+            Ok(held.filter(|_| chosen))
+        }
+        let [metrics, speedtests, traceroutes] = chosen;
+        Ok(Self {
+            metrics: pick(self.metrics, metrics)?,
+            speedtests: pick(self.speedtests, speedtests)?,
+            traceroutes: pick(self.traceroutes, traceroutes)?,
+        })
+    }
+
+    /// To see when any of it changes.
+    ///
+    /// # Errors
+    /// [`ApiError::Forbidden`] if there is none of it.
+    pub(crate) fn see_changes(&self) -> Result<Scope<SeeChanges>, ApiError> {
+        let (metrics, speedtests) = (self.metrics.as_ref(), self.speedtests.as_ref());
+        metrics
+            .map(Scope::see_changes)
+            .or_else(|| speedtests.map(Scope::see_changes))
+            .or_else(|| self.traceroutes.as_ref().map(Scope::see_changes))
+            .ok_or(ApiError::Forbidden { missing: Permission::ReadMetrics })
+    }
+
+    pub(crate) const fn metrics(&self) -> Option<&Scope<ReadMetrics>> {
+        self.metrics.as_ref()
+    }
+
+    pub(crate) const fn speedtests(&self) -> Option<&Scope<ReadSpeedtests>> {
+        self.speedtests.as_ref()
+    }
+
+    pub(crate) const fn traceroutes(&self) -> Option<&Scope<ReadTraceroutes>> {
+        self.traceroutes.as_ref()
     }
 
     /// The newest of each agent.

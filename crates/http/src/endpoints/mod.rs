@@ -2,6 +2,7 @@
 
 mod agent;
 mod agents;
+mod aggregate_list;
 mod docs;
 mod key;
 mod latest;
@@ -13,6 +14,7 @@ mod own_key;
 mod record_list;
 mod speedtest;
 mod speedtests;
+pub(crate) mod stream;
 mod traceroute;
 mod traceroutes;
 mod usage;
@@ -51,6 +53,7 @@ pub(crate) fn register(config: &mut ServiceConfig<'_>) {
         .service(speedtest::speedtest)
         .service(traceroutes::traceroutes)
         .service(traceroute::traceroute)
+        .service(stream::stream)
         .service(usage::usage)
         .service(key::key)
         .service(openapi_json::openapi_json)
@@ -69,7 +72,7 @@ pub(crate) async fn unchanged(
         "/agents" => unchanged_of::<agents::AgentListQuery>(condition, request, state).await,
         "/agents/{id}" => unchanged_of::<OneRecord<Agent>>(condition, request, state).await,
         "/overview" => unchanged_of::<overview::OverviewQuery>(condition, request, state).await,
-        "/metrics" => unchanged_of::<record_list::MetricListQuery>(condition, request, state).await,
+        "/metrics" => unchanged_of::<metrics::MetricsQuery>(condition, request, state).await,
         "/speedtests" => unchanged_of::<record_list::SpeedtestListQuery>(condition, request, state).await,
         "/speedtests/{id}" => unchanged_of::<OneRecord<Speedtest>>(condition, request, state).await,
         "/traceroutes" => unchanged_of::<record_list::TracerouteListQuery>(condition, request, state).await,

@@ -1,7 +1,7 @@
 use actix_web::web::Data;
 use actix_web::{HttpResponse, get};
 use astranetmon_auth::ReadTraceroutes;
-use astranetmon_storage::RecordPage;
+use astranetmon_domain::{Limit, PageRequest};
 
 use super::record_list::TracerouteListQuery;
 use crate::conditional::validator_of;
@@ -34,11 +34,15 @@ pub(crate) async fn traceroutes(
     state: Data<ApiState>,
 ) -> Result<HttpResponse, ApiError> {
     let validator = validator_of(&query, authorized.scope(), &state).await?;
-    let page = if query.filter.is_empty() {
-        RecordPage::default()
-    } else {
-        state.storage.traceroute_page(authorized.scope(), &query.filter, &query.page).await?
-    };
+    let scope = authorized.scope();
+    if let Some(after) = query.arrived_after {
+        let first = PageRequest { limit: Limit::SMALLEST, after: None };
+        let total = state.storage.traceroute_page(scope, &query.filter, &first).await?.total;
+        let arrivals = state.storage.traceroute_arrivals(scope, &query.filter, after, query.page.limit).await?;
+        let rows = RecordRows::new(arrivals.rows);
+        return Ok(validator.mark(query.arrived(rows, total, (arrivals.until, arrivals.more), &state)));
+    }
+    let page = state.storage.traceroute_page(scope, &query.filter, &query.page).await?;
     let next = page.next.and_then(|next| query.behind(next, &state));
     Ok(validator.mark(ListBody::new(RecordRows::new(page.rows), query.shape, page.total, next).respond()))
 }

@@ -11,7 +11,7 @@ use crate::encode::json_response;
 use crate::query::{Parameter, QueryString};
 use crate::{ApiError, ApiState};
 
-const PRECISION: Parameter = Parameter { name: "precision", example: "s" };
+const PRECISION: Parameter = Parameter::once("precision", "s");
 /// What senders name besides, to InfluxDB: where it would put the lines.
 const UNUSED: [&str; 8] = ["org", "orgID", "bucket", "db", "rp", "consistency", "u", "p"];
 
@@ -24,7 +24,7 @@ pub(crate) struct LinesQuery {
 impl LinesQuery {
     fn parse(raw: &str) -> Result<Self, ApiError> {
         let mut known = vec![PRECISION];
-        known.extend(UNUSED.map(|name| Parameter { name, example: "-" }));
+        known.extend(UNUSED.map(|name| Parameter::once(name, "-")));
         let query = QueryString::parse(raw, &known)?;
         let precision = query.get(PRECISION).map(str::parse).transpose();
         let precision = precision.map_err(|error| ApiError::BadRequest(format!("Invalid precision: {error}")))?;

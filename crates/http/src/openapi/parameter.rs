@@ -5,7 +5,10 @@ use utoipa::openapi::path::{Parameter, ParameterBuilder, ParameterIn, ParameterS
 use utoipa::openapi::schema::{Array, ArrayBuilder};
 use utoipa::openapi::{Object, ObjectBuilder, Required, Type};
 
+use astranetmon_storage::{Aggregate, AggregateQuery};
+
 use crate::encode::Format;
+use crate::query::Parameter as QueryParameter;
 
 /// What [`astranetmon_domain::parse_moment`] accepts: a day, optionally with a time and a zone, or a distance from now.
 const MOMENT: &str = concat!(
@@ -36,9 +39,117 @@ fn text() -> ObjectBuilder {
     ObjectBuilder::new().schema_type(Type::String)
 }
 
+/// One that may be given several times.
+fn repeated(name: &str, description: &str, items: ObjectBuilder, example: &str) -> Parameter {
+    let schema = ArrayBuilder::new().items(Object::from(items));
+    ParameterBuilder::new()
+        .name(name)
+        .parameter_in(ParameterIn::Query)
+        .required(Required::False)
+        .description(Some(description))
+        .style(Some(ParameterStyle::Form))
+        .explode(Some(true))
+        .schema(Some(Array::from(schema)))
+        .example(Some(json!([example])))
+        .build()
+}
+
 pub(crate) fn agent_id() -> Parameter {
-    let description = "Only records of this agent. An unknown id matches nothing.";
-    query("agent_id", description, text().examples([json!("agent-123")]))
+    let description =
+        "Only records of this agent; given several times, of any of these. An unknown id matches nothing.";
+    repeated("agent_id", description, text(), "agent-123")
+}
+
+pub(crate) fn label() -> Parameter {
+    let description = "Only of agents with this label, its name and value with a colon between them; given several \
+                       times, of agents with all of these.";
+    repeated("label", description, text().pattern(Some("^[A-Za-z0-9._-]{1,64}:")), "site:ber")
+}
+
+/// One of some names.
+pub(crate) fn choice(
+    parameter: QueryParameter,
+    description: &str,
+    names: impl IntoIterator<Item = &'static str>,
+) -> Parameter {
+    query(parameter.name, description, text().enum_values(Some(names)))
+}
+
+/// A text that is compared.
+pub(crate) fn exact_text(parameter: QueryParameter, description: &str) -> Parameter {
+    query(parameter.name, description, text().examples([json!(parameter.example)]))
+}
+
+/// A least or greatest value.
+pub(crate) fn bound(parameter: QueryParameter, description: &str) -> Parameter {
+    let description = format!("{description} Where it is unknown, it matches nothing.");
+    let schema = ObjectBuilder::new().schema_type(Type::Number).minimum(Some(0)).examples([json!(100)]);
+    query(parameter.name, &description, schema)
+}
+
+/// Yes or no.
+pub(crate) fn truth(parameter: QueryParameter, description: &str, default: Option<bool>) -> Parameter {
+    let schema = ObjectBuilder::new().schema_type(Type::Boolean).default(default.map(|truth| json!(truth)));
+    query(parameter.name, description, schema)
+}
+
+pub(crate) fn interval() -> Parameter {
+    let description = "Figures of intervals of this length instead of single metrics, from `10s` to `30d`, with the \
+                       units s, m, h, d and w. Intervals are aligned to 1970-01-01T00:00:00Z; a request may touch \
+                       10000 of them. Without `start_date` it begins so many before its end; without `end_date` it \
+                       ends with the current one.";
+    let schema = text().pattern(Some("^[0-9]{1,7}[smhdw]$")).examples([json!("5m")]);
+    query("interval", description, schema)
+}
+
+pub(crate) fn points() -> Parameter {
+    let description = "Instead of `interval`: at most so many intervals, whose length is chosen to fit. Needs \
+                       `start_date`.";
+    let schema = ObjectBuilder::new()
+        .schema_type(Type::Integer)
+        .minimum(Some(1))
+        .maximum(Some(AggregateQuery::MOST_INTERVALS))
+        .examples([json!(300)]);
+    query("points", description, schema)
+}
+
+pub(crate) fn agg() -> Parameter {
+    let description = "With `interval` or `points`: which figures of each field, with commas between them; they stand in \
+                       `<field>_<agg>`. Percentiles are exact, by nearest rank. Percentiles, `first` and `last` are \
+                       `null` where only summaries of old metrics are left.";
+    let names = Aggregate::ALL.map(Aggregate::as_str);
+    let items = text().enum_values(Some(names));
+    let schema = ArrayBuilder::new()
+        .items(Object::from(items))
+        .min_items(Some(1))
+        .unique_items(true)
+        .default(Some(json!(["avg"])));
+    ParameterBuilder::new()
+        .name("agg")
+        .parameter_in(ParameterIn::Query)
+        .required(Required::False)
+        .description(Some(description))
+        .style(Some(ParameterStyle::Form))
+        .explode(Some(false))
+        .schema(Some(Array::from(schema)))
+        .example(Some(json!(["avg", "p95"])))
+        .build()
+}
+
+pub(crate) fn group_by() -> Parameter {
+    let description = "With `interval` or `points`: whose metrics are put together: those of each `agent`, of all agents \
+                       with the same value of a label (`label:site`; it stands in `group`), or of all (`none`).";
+    let schema = text()
+        .pattern(Some("^(?:agent|none|label:[A-Za-z0-9._-]{1,64})$"))
+        .default(Some(json!("agent")))
+        .examples([json!("label:site")]);
+    query("group_by", description, schema)
+}
+
+pub(crate) fn fill() -> Parameter {
+    let description = "With `interval` or `points`: `null` gives intervals without metrics a row too, whose figures are \
+                       `null`.";
+    query("fill", description, text().enum_values(Some(["null"])))
 }
 
 pub(crate) fn start_date() -> Parameter {
@@ -78,10 +189,55 @@ pub(crate) fn cursor() -> Parameter {
     query("cursor", description, text())
 }
 
+pub(crate) fn kinds(names: &[&'static str]) -> Parameter {
+    let description = "Only records of these kinds, with commas between them. Without it, all that the key may read.";
+    let items = text().enum_values(Some(names.iter().copied()));
+    let schema = ArrayBuilder::new().items(Object::from(items)).min_items(Some(1)).unique_items(true);
+    ParameterBuilder::new()
+        .name("kinds")
+        .parameter_in(ParameterIn::Query)
+        .required(Required::False)
+        .description(Some(description))
+        .style(Some(ParameterStyle::Form))
+        .explode(Some(false))
+        .schema(Some(Array::from(schema)))
+        .example(Some(json!(names)))
+        .build()
+}
+
+pub(crate) fn seconds(most: u32) -> Parameter {
+    let description = "Ends the stream after so many seconds, once everything that is there has been sent; with 0 at \
+                       once. Without it, it goes on.";
+    let schema =
+        ObjectBuilder::new().schema_type(Type::Integer).minimum(Some(0)).maximum(Some(most)).examples([json!(60)]);
+    query("seconds", description, schema)
+}
+
+pub(crate) fn last_event_id() -> Parameter {
+    let description = "The id of the last event that was seen; clients of server-sent events send it by themselves.";
+    ParameterBuilder::new()
+        .name("Last-Event-ID")
+        .parameter_in(ParameterIn::Header)
+        .required(Required::False)
+        .description(Some(description))
+        .schema(Some(Object::from(text())))
+        .build()
+}
+
+pub(crate) fn after() -> Parameter {
+    let description = "Records in the order in which they came in, oldest first, behind the place up to which an answer \
+                       went: its `Sync-Cursor` header, unchanged; empty begins before all. What comes late is behind all \
+                       that came before it, so a copy that asks on and on misses nothing. `Link` is there if more has \
+                       come already; else the same place is asked again later. A record that gained values comes once \
+                       more.";
+    query("after", description, text())
+}
+
 /// `names` are those of the record.
 pub(crate) fn fields(names: &[&str]) -> Parameter {
     let description = "Only these fields of each record, with commas between them; they come in the record's own order. \
-                       What the answer's schema requires is then required of these alone.";
+                       What the answer's schema requires is then required of these alone. With intervals: only figures \
+                       of these fields.";
     let items = text().enum_values(Some(names.iter().copied()));
     let schema = ArrayBuilder::new().items(Object::from(items)).min_items(Some(1)).unique_items(true);
     ParameterBuilder::new()

@@ -9,16 +9,18 @@ use astranetmon_auth::{
     SetupHash,
 };
 use astranetmon_domain::{
-    Account, AccountId, AccountName, Agent, AgentFilter, AgentId, ApiKeyId, Heartbeat, MetricField, MetricPosition,
-    MetricSample, PageRequest, Plan, QuotaWindowId, RecordFilter, RecordPosition, Retention, SessionId, Speedtest,
-    SpeedtestId, Timestamp, Traceroute, TracerouteId, User, UserEmail, UserId, UserRole,
+    Account, AccountId, AccountName, Agent, AgentId, ApiKeyId, Heartbeat, Limit, MetricColumns, MetricField,
+    MetricPosition, MetricSample, NULL, PageRequest, Plan, QuotaWindowId, RecordFilter, RecordPosition, Retention,
+    SessionId, Speedtest, SpeedtestFilter, SpeedtestId, Timestamp, Traceroute, TracerouteFilter, TracerouteId, User,
+    UserEmail, UserId, UserRole,
 };
 use astranetmon_ratelimit::{QuotaUnavailable, QuotaWindows, UsageCount, Window, WindowTake};
 use astranetmon_storage::{
-    AccountRepository, AgentPage, AgentRepository, ApiKeyRepository, Appended, AuditEntry, AuditPage, AuditPosition,
-    AuditRepository, BucketQuery, BucketValue, ChangeRepository, FirstOwner, FleetRepository, FleetRow,
-    IngestRetention, LatestRepository, Lease, Maintenance, MetricBucket, MetricPage, MetricRepository, NewAgent,
-    NewUser, RecordPage, RetentionCursor, RetentionJob, RetentionRepository, RetentionSetting, RetentionStep,
+    AccountRepository, AgentPage, AgentRepository, AggregateColumn, AggregatePage, AggregatePosition, AggregateQuery,
+    AggregateRow, ApiKeyRepository, Appended, ArrivalPosition, ArrivalRepository, Arrivals, AuditEntry, AuditPage,
+    AuditPosition, AuditRepository, BucketQuery, BucketValue, ChangeRepository, FirstOwner, FleetRepository, FleetRow,
+    Grouping, IngestRetention, LatestRepository, Lease, Maintenance, MetricBucket, MetricPage, MetricRepository,
+    NewAgent, NewUser, RecordPage, RetentionCursor, RetentionJob, RetentionRepository, RetentionSetting, RetentionStep,
     RouteChange, SessionRepository, Setup, SetupRepository, SpeedtestRepository, StorageError, TracerouteRepository,
     UsageRepository, UserRepository,
 };
@@ -83,12 +85,7 @@ fn page<T: Clone, K: Ord>(
 }
 
 fn filtered(filter: &RecordFilter, agent_id: &AgentId, timestamp: Timestamp) -> bool {
-    let agent = match &filter.agent {
-        AgentFilter::All => true,
-        AgentFilter::One(id) => id == agent_id,
-        AgentFilter::Nobody => false,
-    };
-    agent && filter.range.contains(timestamp)
+    filter.agent.matches(agent_id, &BTreeMap::new()) && filter.range.contains(timestamp)
 }
 
 type RecordKey = (std::cmp::Reverse<Timestamp>, AgentId, Uuid);
@@ -307,25 +304,65 @@ impl MetricRepository for FakeStorage {
         Ok(buckets.into_iter().map(bucket).collect())
     }
 
+    /// Counts samples by agent, and of columns knows averages.
+    async fn metric_aggregates(
+        &self,
+        scope: &Scope<ReadMetrics>,
+        query: &AggregateQuery,
+        request: &PageRequest<AggregatePosition, 10_000>,
+    ) -> Result<AggregatePage> {
+        self.ready()?;
+        self.reads.fetch_add(1, Ordering::SeqCst);
+        let width = i64::from(query.interval_seconds().get()) * 1_000_000;
+        let mut cells: BTreeMap<AggregatePosition, Vec<MetricSample>> = BTreeMap::new();
+        for (owner, sample) in self.metrics.lock().expect("not poisoned").iter() {
+            if *owner == scope.account_id() && filtered(&query.records(), &sample.agent_id, sample.timestamp) {
+                let start = Timestamp::from_micros(sample.timestamp.as_micros().div_euclid(width) * width);
+                let by_agent = *query.grouping() == Grouping::Agent;
+                let group = by_agent.then(|| sample.agent_id.as_str().into());
+                cells.entry(AggregatePosition { start, group }).or_default().push(sample.clone());
+            }
+        }
+        let total = cells.len() as u64;
+        let rows =
+            cells.into_iter().filter(|(position, _)| request.after.as_ref().is_none_or(|after| position > after));
+        let row = |(position, samples): (AggregatePosition, Vec<MetricSample>)| {
+            let value = |column: &AggregateColumn| {
+                let values = samples.iter().map(|sample| sample.fixed_values()[column.field.index()]);
+                let known: Vec<i128> = values.filter(|value| *value != NULL).map(i128::from).collect();
+                (!known.is_empty()).then(|| known.iter().sum::<i128>() / known.len() as i128)
+            };
+            let values = query.columns().iter().map(value).collect();
+            AggregateRow { position, sample_count: samples.len() as u64, values }
+        };
+        let mut rows: Vec<AggregateRow> = rows.map(row).collect();
+        let more = rows.len() > request.limit.rows() as usize;
+        rows.truncate(request.limit.rows() as usize);
+        Ok(AggregatePage { rows, total, more })
+    }
+
     async fn metric_append(&self, scope: &Scope<Ingest>, samples: Vec<MetricSample>, _: Timestamp) -> Result<Appended> {
         Ok(self.append(&self.metrics, scope.account_id(), samples))
     }
 }
 
 macro_rules! test_repository {
-    ($repository:ident, $record:ident, $id:ident, $read:ident, $rows:ident, $page:ident, $find:ident, $append:ident) => {
+    ($repository:ident, $record:ident, $filter:ident, $id:ident, $read:ident, $rows:ident, $page:ident, $find:ident,
+     $append:ident, $matches:expr) => {
         #[async_trait]
         impl $repository for FakeStorage {
             async fn $page(
                 &self,
                 scope: &Scope<$read>,
-                filter: &RecordFilter,
+                filter: &$filter,
                 request: &PageRequest<RecordPosition, 1_000>,
             ) -> Result<RecordPage<$record>> {
                 self.ready()?;
                 self.reads.fetch_add(1, Ordering::SeqCst);
                 let key = |row: &$record| (std::cmp::Reverse(row.timestamp), row.agent_id.clone(), row.id.0);
-                let matches = |row: &$record| filtered(filter, &row.agent_id, row.timestamp);
+                let conditions: fn(&$filter, &$record) -> bool = $matches;
+                let matches =
+                    |row: &$record| filtered(&filter.records, &row.agent_id, row.timestamp) && conditions(filter, row);
                 let after = request.after.as_ref().map(record_key);
                 let limit = Some(request.limit.rows());
                 let (rows, total, more) = page(&self.$rows, scope.account_id(), matches, key, after, limit);
@@ -347,22 +384,30 @@ macro_rules! test_repository {
 test_repository!(
     SpeedtestRepository,
     Speedtest,
+    SpeedtestFilter,
     SpeedtestId,
     ReadSpeedtests,
     speedtests,
     speedtest_page,
     speedtest_find,
-    speedtest_append
+    speedtest_append,
+    |filter, row| filter.status.is_none_or(|status| row.status == status)
+        && filter.provider.as_ref().is_none_or(|provider| row.provider.as_ref() == Some(provider))
+        && filter.min_download_mbps.is_none_or(|least| row.download_mbps.is_some_and(|value| value >= least))
 );
 test_repository!(
     TracerouteRepository,
     Traceroute,
+    TracerouteFilter,
     TracerouteId,
     ReadTraceroutes,
     traceroutes,
     traceroute_page,
     traceroute_find,
-    traceroute_append
+    traceroute_append,
+    |filter, row| filter.status.is_none_or(|status| row.status == status)
+        && filter.target.as_ref().is_none_or(|target| row.target == *target)
+        && (!filter.changes_only || row.path_changed == Some(true))
 );
 
 #[async_trait]
@@ -410,6 +455,68 @@ macro_rules! latest {
         }
         latest.into_values().collect()
     }};
+}
+
+/// In the order of the lists of the fake, which is that of their arrival.
+fn arrivals<T: Clone>(
+    rows: &Mutex<Vec<(AccountId, T)>>,
+    account_id: AccountId,
+    matches: impl Fn(&T) -> bool,
+    after: ArrivalPosition,
+    limit: u32,
+) -> Arrivals<Vec<T>> {
+    let rows = rows.lock().expect("not poisoned");
+    let placed = rows.iter().zip(1..).filter(|((owner, row), _)| *owner == account_id && matches(row));
+    let mut placed: Vec<(T, i64)> = placed.map(|((_, row), place)| (row.clone(), place)).collect();
+    placed.retain(|(_, place)| *place > after.0);
+    let more = placed.len() > limit as usize;
+    placed.truncate(limit as usize);
+    let last = i64::try_from(rows.len()).expect("few rows");
+    let until = placed.last().filter(|_| more).map_or(last, |(_, place)| *place);
+    let positions = placed.iter().map(|(_, place)| ArrivalPosition(*place)).collect();
+    Arrivals { rows: placed.into_iter().map(|(row, _)| row).collect(), positions, until: ArrivalPosition(until), more }
+}
+
+#[async_trait]
+impl ArrivalRepository for FakeStorage {
+    async fn metric_arrivals(
+        &self,
+        scope: &Scope<ReadMetrics>,
+        filter: &RecordFilter,
+        after: ArrivalPosition,
+        limit: Limit<10_000>,
+    ) -> Result<Arrivals<MetricColumns>> {
+        self.ready()?;
+        let matches = |row: &MetricSample| filtered(filter, &row.agent_id, row.timestamp);
+        let found = arrivals(&self.metrics, scope.account_id(), matches, after, limit.rows());
+        let mut rows = MetricColumns::default();
+        found.rows.iter().for_each(|sample| rows.push_sample(sample));
+        Ok(Arrivals { rows, positions: found.positions, until: found.until, more: found.more })
+    }
+
+    async fn speedtest_arrivals(
+        &self,
+        scope: &Scope<ReadSpeedtests>,
+        filter: &SpeedtestFilter,
+        after: ArrivalPosition,
+        limit: Limit<1_000>,
+    ) -> Result<Arrivals<Vec<Speedtest>>> {
+        self.ready()?;
+        let matches = |row: &Speedtest| filtered(&filter.records, &row.agent_id, row.timestamp);
+        Ok(arrivals(&self.speedtests, scope.account_id(), matches, after, limit.rows()))
+    }
+
+    async fn traceroute_arrivals(
+        &self,
+        scope: &Scope<ReadTraceroutes>,
+        filter: &TracerouteFilter,
+        after: ArrivalPosition,
+        limit: Limit<1_000>,
+    ) -> Result<Arrivals<Vec<Traceroute>>> {
+        self.ready()?;
+        let matches = |row: &Traceroute| filtered(&filter.records, &row.agent_id, row.timestamp);
+        Ok(arrivals(&self.traceroutes, scope.account_id(), matches, after, limit.rows()))
+    }
 }
 
 #[async_trait]

@@ -107,6 +107,35 @@ pub(crate) struct MetricRecord {
     pub(crate) uptime_seconds: Option<i64>,
 }
 
+/// Figures of the metrics of an agent, or of several, in one interval.
+///
+/// Beside these there is a `<field>_<agg>` for each chosen field and figure, a number or `null`: figures have the unit and
+/// the decimals of their field, the mean of a whole number has 2, and `count` counts known values.
+#[derive(ToSchema)]
+#[schema(as = MetricAggregate)]
+pub(crate) struct MetricAggregateRecord {
+    /// The agent; `null` where metrics of several agents are put together.
+    #[schema(required, pattern = "^[A-Za-z0-9._-]{1,64}$", example = "agent-123")]
+    #[expect(dead_code, reason = "written by hand, since its fields depend on the request")]
+    pub(crate) agent_id: Option<String>,
+    /// With `group_by=label:…` only: the value of the label, `null` for agents without it.
+    #[schema(example = "ber")]
+    #[expect(dead_code, reason = "as above")]
+    pub(crate) group: Option<String>,
+    /// Where the interval begins.
+    #[schema(value_type = String, format = DateTime, example = "2026-11-23T11:25:00.000Z")]
+    #[expect(dead_code, reason = "as above")]
+    pub(crate) timestamp: Timestamp,
+    /// Its length, in seconds.
+    #[schema(example = 300)]
+    #[expect(dead_code, reason = "as above")]
+    pub(crate) interval_seconds: u32,
+    /// Metrics in it.
+    #[schema(example = 5)]
+    #[expect(dead_code, reason = "as above")]
+    pub(crate) sample_count: u64,
+}
+
 impl From<astranetmon_domain::MetricSample> for MetricRecord {
     fn from(sample: astranetmon_domain::MetricSample) -> Self {
         Self {

@@ -14,7 +14,7 @@ mod usage;
 pub(crate) use agent::{AgentList, AgentRecord};
 pub(crate) use key::KeyRecord;
 pub(crate) use latest::{AgentWithLatest, LatestRecord, Overview, OverviewRecord};
-pub(crate) use metric::{MetricList, MetricRecord};
+pub(crate) use metric::{MetricAggregateRecord, MetricList, MetricRecord};
 pub(crate) use problem::{ErrorBody, ProblemBody};
 pub(crate) use speedtest::{SpeedtestList, SpeedtestRecord};
 pub(crate) use traceroute::{TracerouteList, TracerouteRecord};

@@ -5,7 +5,7 @@
 
 use std::collections::BTreeSet;
 
-use astranetmon_domain::{AgentId, METRIC_FIELDS, MetricColumns, MetricPosition, NULL, RecordFilter, Timestamp};
+use astranetmon_domain::{AgentId, METRIC_FIELDS, MetricColumns, MetricPosition, NULL, TimeRange, Timestamp};
 use diesel::prelude::*;
 
 use super::samples::{PackedColumns, unpack_times};
@@ -51,7 +51,7 @@ impl PageMerge {
     pub(crate) fn new(
         rows: &MetricColumns,
         heads: Vec<ChunkHead>,
-        filter: &RecordFilter,
+        range: &TimeRange,
         after: Option<&MetricPosition>,
         most: usize,
     ) -> Result<Self> {
@@ -64,8 +64,8 @@ impl PageMerge {
         for (row, (&timestamp, &agent)) in (0..).zip(rows.timestamps().iter().zip(rows.agent_indexes())) {
             places.push(Place { timestamp, agent: ranks[agent as usize], source: 0, row });
         }
-        let start = filter.range.start.map_or(i64::MIN, Timestamp::as_micros);
-        let end = filter.range.end.map_or(i64::MAX, Timestamp::as_micros);
+        let start = range.start.map_or(i64::MIN, Timestamp::as_micros);
+        let end = range.end.map_or(i64::MAX, Timestamp::as_micros);
         for (source, head) in (1..).zip(&heads) {
             let agent = rank(&head.agent_id);
             // What is before the end of the page before, or at that moment, by an agent behind its last.
@@ -155,14 +155,14 @@ pub(crate) fn oldest_hour_needed(hours: impl IntoIterator<Item = (i64, i64)>, en
 /// most `most`, and no chunk ends behind `sealed_before`, as it was read behind the rows.
 pub(crate) fn span_behind_rows(
     rows: &MetricColumns,
-    filter: &RecordFilter,
+    range: &TimeRange,
     after: Option<&MetricPosition>,
     most: usize,
     sealed_before: i64,
 ) -> Option<(i64, i64)> {
     let oldest_row = if rows.len() < most { i64::MIN } else { rows.timestamps().last().copied().unwrap_or(i64::MIN) };
-    let from = filter.range.start.map_or(i64::MIN, Timestamp::as_micros).max(oldest_row);
-    let end = filter.range.end.map_or(i64::MAX, Timestamp::as_micros);
+    let from = range.start.map_or(i64::MIN, Timestamp::as_micros).max(oldest_row);
+    let end = range.end.map_or(i64::MAX, Timestamp::as_micros);
     let to = after.map_or(end, |after| end.min(after.timestamp.as_micros() + 1)).min(sealed_before);
     (from < to).then_some((from, to))
 }

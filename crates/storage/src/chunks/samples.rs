@@ -196,6 +196,11 @@ impl<'a> PackedColumns<'a> {
         }
     }
 
+    /// The ingestion sequences.
+    pub(crate) fn sequences(&self, out: &mut Vec<i64>) -> Result<()> {
+        self.column(0, out)
+    }
+
     /// The values of the field of that place in [`METRIC_FIELDS`], in place of what is in `out`.
     pub(crate) fn field(&self, field: usize, out: &mut Vec<i64>) -> Result<()> {
         self.column(LEADING + field, out)

@@ -2,13 +2,17 @@
 
 use std::ops::Range;
 
-use astranetmon_domain::{AccountId, AgentFilter, MetricColumns, MetricPosition, RecordFilter};
+use astranetmon_domain::{AccountId, MetricColumns, MetricPosition};
+use diesel::pg::Pg;
 use diesel::prelude::*;
+use diesel::query_builder::{AstPass, Query, QueryFragment, QueryId};
+use diesel::sql_types::{Array, BigInt, Binary, Text};
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 
 use super::failure::Failure;
 use super::queries;
 use crate::chunks::{ChunkHead, ChunkRow, ChunkSamples, PackedChunk, PageMerge, SealedPart, oldest_hour_needed};
+use crate::matching::{Agents, Matching};
 use crate::metric_batch::MetricBatch;
 use crate::schema::metric_chunk;
 
@@ -23,46 +27,98 @@ pub(super) async fn add_chunks(
     connection: &mut AsyncPgConnection,
     account_id: AccountId,
     rows: &MetricColumns,
-    filter: &RecordFilter,
+    matching: &Matching,
     after: Option<&MetricPosition>,
     most: usize,
     span: (i64, i64),
 ) -> Result<Option<MetricColumns>> {
-    let from = oldest_needed(connection, account_id, &filter.agent, span, most as i64).await?;
+    let from = oldest_needed(connection, account_id, &matching.agents, span, most as i64).await?;
     let heads: Vec<ChunkHead> =
-        queries::chunk_heads(account_id, &filter.agent, (from, span.1)).load(connection).await?;
-    let mut page = PageMerge::new(rows, heads, filter, after, most)?;
+        queries::chunk_heads(account_id, &matching.agents, (from, span.1)).load(connection).await?;
+    let mut page = PageMerge::new(rows, heads, &matching.range, after, most)?;
     if from > span.0 && page.len() < most {
         // What was counted has gone: there may be more behind it.
         return Ok(None);
     }
     let needed: Vec<(usize, ChunkHead)> = page.needed().map(|(chunk, head)| (chunk, head.clone())).collect();
-    for (chunk, head) in needed {
-        let key = metric_chunk::table
-            .filter(metric_chunk::account_id.eq(account_id.0))
-            .filter(metric_chunk::agent_id.eq(&head.agent_id))
-            .filter(metric_chunk::starts_at.eq(head.starts_at));
-        let columns = key.select((metric_chunk::times, metric_chunk::packed));
-        let found: Option<(Vec<u8>, Vec<u8>)> = columns.first(connection).await.optional()?;
-        match found {
-            Some((times, packed)) if times == head.times => page.fill(chunk, &packed)?,
-            _ => return Ok(None),
+    let keys = needed.iter().map(|(_, head)| (head.agent_id.as_str(), head.starts_at));
+    let loaded = load_chunks(connection, account_id, keys).await?;
+    if loaded.len() < needed.len() {
+        return Ok(None);
+    }
+    for (place, times, packed) in loaded {
+        let (chunk, head) = &needed[place];
+        if times != head.times {
+            return Ok(None);
         }
+        page.fill(*chunk, &packed)?;
     }
     Ok(Some(page.finish()))
 }
+
+/// Times and columns of those of the chunks, given by agent and start, that are there, each with its place among the
+/// given ones, in one statement.
+pub(super) async fn load_chunks<'a>(
+    connection: &mut AsyncPgConnection,
+    account_id: AccountId,
+    keys: impl Iterator<Item = (&'a str, i64)>,
+) -> Result<Vec<(usize, Vec<u8>, Vec<u8>)>> {
+    let (agents, starts): (Vec<&str>, Vec<i64>) = keys.unzip();
+    let (Some(&first), Some(&last)) = (starts.iter().min(), starts.iter().max()) else { return Ok(Vec::new()) };
+    let chunks = ChunksByKey { account_id: account_id.0, agents, starts, first, last };
+    let loaded: Vec<(i64, Vec<u8>, Vec<u8>)> = chunks.load(connection).await?;
+    let place = |position: i64| usize::try_from(position - 1).unwrap_or_default();
+    Ok(loaded.into_iter().map(|(position, times, packed)| (place(position), times, packed)).collect())
+}
+
+/// Chunks by their keys. The first and the last start are given once more, by which partitions are left out.
+struct ChunksByKey<'a> {
+    account_id: i64,
+    agents: Vec<&'a str>,
+    starts: Vec<i64>,
+    first: i64,
+    last: i64,
+}
+
+impl QueryFragment<Pg> for ChunksByKey<'_> {
+    fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, Pg>) -> QueryResult<()> {
+        out.push_sql("SELECT asked.position, chunk.times, chunk.packed FROM UNNEST(");
+        out.push_bind_param::<Array<Text>, _>(&self.agents)?;
+        out.push_sql(", ");
+        out.push_bind_param::<Array<BigInt>, _>(&self.starts)?;
+        out.push_sql(
+            ") WITH ORDINALITY AS asked (agent_id, starts_at, position) JOIN metric_chunk chunk \
+             ON chunk.agent_id = asked.agent_id AND chunk.starts_at = asked.starts_at WHERE chunk.account_id = ",
+        );
+        out.push_bind_param::<BigInt, _>(&self.account_id)?;
+        out.push_sql(" AND chunk.starts_at >= ");
+        out.push_bind_param::<BigInt, _>(&self.first)?;
+        out.push_sql(" AND chunk.starts_at <= ");
+        out.push_bind_param::<BigInt, _>(&self.last)
+    }
+}
+
+impl Query for ChunksByKey<'_> {
+    type SqlType = (BigInt, Binary, Binary);
+}
+
+impl QueryId for ChunksByKey<'_> {
+    type QueryId = ChunksByKey<'static>;
+}
+
+impl<C> diesel::query_dsl::RunQueryDsl<C> for ChunksByKey<'_> {}
 
 /// From which moment on the newest samples of the span are `most`, by their counts.
 async fn oldest_needed(
     connection: &mut AsyncPgConnection,
     account_id: AccountId,
-    agent: &AgentFilter,
+    agents: &Agents,
     (from, to): (i64, i64),
     most: i64,
 ) -> Result<i64> {
     for fetch in [USUAL_HOURS, most + 1] {
         let hours: Vec<(i64, i64)> =
-            queries::metric_hours(account_id, agent, (from, to), fetch).load(connection).await?;
+            queries::metric_hours(account_id, agents, (from, to), fetch).load(connection).await?;
         let all = (hours.len() as i64) < fetch;
         if let Some(hour) = oldest_hour_needed(hours, to, most) {
             return Ok(hour.max(from));

@@ -1,27 +1,37 @@
+use std::collections::HashMap;
+
 use astranetmon_auth::{Ingest, ReadMetrics, Scope};
 use astranetmon_domain::{
     AccountId, MetricColumns, MetricPosition, MetricSample, PageRequest, RecordFilter, Timestamp,
 };
 use async_trait::async_trait;
+use diesel::prelude::*;
 use diesel_async::{AsyncConnection, AsyncPgConnection, RunQueryDsl};
 use futures_util::TryStreamExt;
 
 use super::append::{add_counts, advance_account, lock_account_for_metrics, touch_account};
-use super::bucket_rows::{BucketRow, BucketRows};
 use super::failure::Failure;
 use super::metric_write::{InsertMetrics, StoredMetrics, UpdateMetrics};
+use super::records::matching;
 use super::reporting::admit;
+use super::span_rows::{SpanRow, SpanRows};
 use super::totals::{table, total_and_sealed};
 use super::{PostgresStorage, Result, chunks, queries};
-use crate::buckets::{BucketChunk, BucketFold};
+use crate::aggregates::{AggregateMerge, Group, groups};
 use crate::chunks::span_behind_rows;
 use crate::counts::RecordKind;
+use crate::figures::{Figures, Member, SpanChunk, Wanted};
+use crate::matching::Matching;
 use crate::measured::Measured;
 use crate::metric_batch::{BatchSample, MetricBatch, Tally};
 use crate::reporting::Reporting;
 use crate::retention::Summary;
 use crate::rows::MetricReadRow;
-use crate::{Appended, BucketQuery, MetricBucket, MetricPage, MetricRepository, StorageError};
+use crate::schema::agent;
+use crate::{
+    AggregatePage, AggregatePosition, AggregateQuery, Appended, BucketQuery, MetricBucket, MetricPage,
+    MetricRepository, StorageError,
+};
 
 /// How often a page is begun anew because a chunk of it changed meanwhile.
 const READS_OF_A_PAGE: u32 = 5;
@@ -39,8 +49,10 @@ impl MetricRepository for PostgresStorage {
         }
         let account_id = scope.account_id();
         self.read_share(account_id, "reading metrics", async |connection| {
+            let matching = matching(connection, account_id, filter).await?;
+            let Some(matching) = matching else { return Ok(MetricPage::default()) };
             for _ in 0..READS_OF_A_PAGE {
-                if let Some(page) = read_page(connection, account_id, filter, page).await? {
+                if let Some(page) = read_page(connection, account_id, &matching, page).await? {
                     return Ok(page);
                 }
             }
@@ -55,22 +67,27 @@ impl MetricRepository for PostgresStorage {
         }
         let account_id = scope.account_id();
         self.read_share(account_id, "putting metrics in buckets", async |connection| {
-            let rows = BucketRows::new(account_id, query);
-            let mut rows = std::pin::pin!(rows.load_stream::<BucketRow>(connection).await?);
-            let mut fold = BucketFold::new(query);
-            while let Some((at, measured, sample_count, summary, times, packed)) = rows.try_next().await? {
-                match (measured, sample_count, summary, times) {
-                    (Some(measured), ..) => fold.push(at, &measured),
-                    (None, Some(sample_count), Some(summary), Some(times)) => {
-                        fold.push_chunk(&BucketChunk { first_at: at, sample_count, summary, times, packed })?;
-                    }
-                    (None, Some(count), Some(summary), None) => {
-                        fold.push_summary(at, &Summary::unpack(count, &summary)?);
-                    }
-                    (None, ..) => {}
-                }
-            }
-            Ok(fold.finish())
+            let axis = query.axis();
+            let mut figures = Figures::new(axis, Wanted::summaries(query.fields()), 1);
+            let rows = SpanRows::new(account_id, vec![query.agent_id().as_str()], &axis, false);
+            push_rows(connection, rows, |_| Some(Member { group: 0, rank: 0 }), &mut figures).await?;
+            Ok(figures.into_buckets())
+        })
+        .await
+    }
+
+    async fn metric_aggregates(
+        &self,
+        scope: &Scope<ReadMetrics>,
+        query: &AggregateQuery,
+        page: &PageRequest<AggregatePosition, 10_000>,
+    ) -> Result<AggregatePage> {
+        if query.range().is_empty() {
+            return Ok(AggregatePage::default());
+        }
+        let account_id = scope.account_id();
+        self.read_share(account_id, "putting metrics together", async |connection| {
+            read_aggregates(connection, account_id, query, page).await
         })
         .await
     }
@@ -102,25 +119,75 @@ impl MetricRepository for PostgresStorage {
     }
 }
 
+/// Pushes what a statement finds; `member` says where an agent belongs.
+async fn push_rows(
+    connection: &mut AsyncPgConnection,
+    rows: SpanRows<'_>,
+    member: impl Fn(&str) -> Option<Member>,
+    figures: &mut Figures,
+) -> std::result::Result<(), Failure> {
+    let mut rows = std::pin::pin!(rows.load_stream::<SpanRow>(connection).await?);
+    while let Some((agent_id, at, measured, sample_count, summary, times, packed)) = rows.try_next().await? {
+        let Some(member) = member(&agent_id) else { continue };
+        match (measured, sample_count, summary, times) {
+            (Some(measured), ..) => figures.push(member, at, &measured)?,
+            (None, Some(sample_count), Some(summary), Some(times)) => {
+                figures.push_chunk(member, &SpanChunk { first_at: at, sample_count, summary, times, packed })?;
+            }
+            (None, Some(count), Some(summary), None) => {
+                figures.push_summary(member, at, &Summary::unpack(count, &summary)?);
+            }
+            (None, ..) => {}
+        }
+    }
+    Ok(())
+}
+
+async fn read_aggregates(
+    connection: &mut AsyncPgConnection,
+    account_id: AccountId,
+    query: &AggregateQuery,
+    page: &PageRequest<AggregatePosition, 10_000>,
+) -> std::result::Result<AggregatePage, Failure> {
+    let matching = matching(connection, account_id, &query.records()).await?;
+    let Some(matching) = matching else { return Ok(AggregatePage::default()) };
+    let agents = agent::table.filter(agent::account_id.eq(account_id.0)).select((agent::id, agent::labels));
+    let agents: Vec<(String, String)> = agents.load(connection).await?;
+    let groups = groups(query.grouping(), &matching, agents);
+    let mut merge = AggregateMerge::new(query, page);
+    let axis = merge.axis();
+    for groups in groups.chunks(merge.groups_at_once()) {
+        let mut figures = merge.figures(groups.len());
+        let agents = groups.iter().enumerate().flat_map(|(group, Group { agents, .. })| {
+            agents.iter().enumerate().map(move |(rank, agent_id)| (agent_id.as_str(), Member { group, rank }))
+        });
+        let members: HashMap<&str, Member> = agents.collect();
+        let rows = SpanRows::new(account_id, members.keys().copied().collect(), &axis, merge.needs_samples());
+        push_rows(connection, rows, |agent_id| members.get(agent_id).copied(), &mut figures).await?;
+        merge.take(groups, figures);
+    }
+    Ok(merge.finish())
+}
+
 /// A page; `None` if a chunk of it changed between two looks at it.
 async fn read_page(
     connection: &mut AsyncPgConnection,
     account_id: AccountId,
-    filter: &RecordFilter,
+    matching: &Matching,
     page: &PageRequest<MetricPosition, 10_000>,
 ) -> std::result::Result<Option<MetricPage>, Failure> {
     let (limit, after) = (page.limit.rows() as usize, page.after.as_ref());
     let mut columns = MetricColumns::with_capacity(limit + 1);
     {
-        let query = queries::metric_page(account_id, filter, after, limit as i64 + 1);
+        let query = queries::metric_page(account_id, matching, after, limit as i64 + 1);
         let mut rows = std::pin::pin!(query.load_stream::<MetricReadRow>(connection).await?);
         while let Some(row) = rows.try_next().await? {
             columns.push(&row.agent_id, Timestamp::from_micros(row.timestamp), &row.measured.0);
         }
     }
-    let (total, sealed_before) = total_and_sealed(connection, account_id, RecordKind::Metric, filter).await?;
-    if let Some(span) = span_behind_rows(&columns, filter, after, limit + 1, sealed_before) {
-        match chunks::add_chunks(connection, account_id, &columns, filter, after, limit + 1, span).await? {
+    let (total, sealed_before) = total_and_sealed(connection, account_id, RecordKind::Metric, matching).await?;
+    if let Some(span) = span_behind_rows(&columns, &matching.range, after, limit + 1, sealed_before) {
+        match chunks::add_chunks(connection, account_id, &columns, matching, after, limit + 1, span).await? {
             Some(both) => columns = both,
             None => return Ok(None),
         }

@@ -1,9 +1,8 @@
 //! Every list query uses an index, on a million rows.
 
-use std::num::NonZeroU32;
-
 use astranetmon_domain::{
-    AccountId, AgentFilter, AgentId, MetricPosition, RecordFilter, RecordPosition, TimeRange, Timestamp,
+    AccountId, AgentId, MetricPosition, RecordFilter, RecordPosition, SpeedtestFilter, SpeedtestStatus, TimeRange,
+    Timestamp, TracerouteFilter,
 };
 use diesel::debug_query;
 use diesel::pg::Pg;
@@ -12,15 +11,17 @@ use uuid::Uuid;
 
 use super::alerts::queries as alert_queries;
 use super::alerts::samples::SAMPLES_AFTER;
-use super::bucket_rows::BucketRows;
+use super::span_rows::SpanRows;
 use super::totals::total_sql;
 use super::{PostgresSettings, PostgresStorage, queries};
+use crate::AuditPosition;
 use crate::bound_sql::{Placeholder, bound_sql};
 use crate::counts::RecordKind;
+use crate::matching::{Agents, Matching};
 use crate::newest::{newest_metrics, newest_route_changes, newest_speedtests, newest_traceroutes};
 use crate::queries::agent_health_query;
+use crate::repository::TimeAxis;
 use crate::testing::{FreshDatabase, TestPostgres};
-use crate::{AuditPosition, BucketQuery};
 
 async fn million_rows() -> (FreshDatabase, Client) {
     let database = TestPostgres::fresh_database().await;
@@ -93,9 +94,8 @@ async fn every_list_query_uses_an_index_with_a_million_rows() {
     let metric_position = MetricPosition { timestamp: inside, agent_id: agent.clone() };
     let record_position = RecordPosition { timestamp: inside, agent_id: agent.clone(), id: Uuid::nil() };
     let span = (at.as_micros(), inside.as_micros());
-    let spanned = TimeRange { start: Some(at), end: Some(inside) };
-    let hour = NonZeroU32::new(3_600).expect("not zero");
-    let buckets = BucketQuery::new(agent.clone(), spanned, hour, Vec::new()).expect("few buckets");
+    let axis = TimeAxis::new(span, 3_600_000_000);
+    let several = || vec!["agent-10", "agent-11"];
     let usage_since = Timestamp::from_seconds(3_600 * 976);
     let mut queries_by_name = vec![
         ("agents".to_owned(), debug_query::<Pg, _>(&queries::agent_page(account, None, Some(101))).to_string()),
@@ -119,37 +119,59 @@ async fn every_list_query_uses_an_index_with_a_million_rows() {
         ("newest speed tests".to_owned(), debug_query::<Pg, _>(&newest_speedtests::<Pg>(account)).to_string()),
         ("newest traceroutes".to_owned(), debug_query::<Pg, _>(&newest_traceroutes::<Pg>(account)).to_string()),
         ("newest route changes".to_owned(), debug_query::<Pg, _>(&newest_route_changes::<Pg>(account)).to_string()),
-        ("buckets".to_owned(), debug_query::<Pg, _>(&BucketRows::new(account, &buckets)).to_string()),
+        (
+            "buckets".to_owned(),
+            debug_query::<Pg, _>(&SpanRows::new(account, vec!["agent-10"], &axis, false)).to_string(),
+        ),
+        ("aggregates".to_owned(), debug_query::<Pg, _>(&SpanRows::new(account, several(), &axis, true)).to_string()),
     ];
-    for filter in [AgentFilter::All, AgentFilter::One(agent.clone())] {
+    let speedtests = SpeedtestFilter::from(RecordFilter::ALL);
+    let failed = SpeedtestFilter { status: Some(SpeedtestStatus::Failed), ..speedtests.clone() };
+    let traceroutes = TracerouteFilter::from(RecordFilter::ALL);
+    let to_one = TracerouteFilter { target: Some("example.com".to_owned()), ..traceroutes.clone() };
+    let some = Agents::AnyOf(several().into_iter().map(|id| AgentId::parse(id).expect("an id")).collect());
+    for agents in [Agents::All, Agents::One(agent.clone()), some] {
         for range in ranges {
-            let filter = RecordFilter { agent: filter.clone(), range };
+            let matching = Matching { agents: agents.clone(), range };
             for behind in [false, true] {
                 let mut add = |list: &str, debug: String| {
-                    queries_by_name.push((format!("{list} {filter:?} behind {behind}"), debug));
+                    queries_by_name.push((format!("{list} {matching:?} behind {behind}"), debug));
                 };
                 let after = behind.then_some(&metric_position);
-                add(
-                    "heads of chunks",
-                    debug_query::<Pg, _>(&queries::chunk_heads(account, &filter.agent, span)).to_string(),
-                );
-                add(
-                    "hours",
-                    debug_query::<Pg, _>(&queries::metric_hours(account, &filter.agent, span, 100)).to_string(),
-                );
-                add("metrics", debug_query::<Pg, _>(&queries::metric_page(account, &filter, after, 11)).to_string());
+                add("heads of chunks", debug_query::<Pg, _>(&queries::chunk_heads(account, &agents, span)).to_string());
+                add("hours", debug_query::<Pg, _>(&queries::metric_hours(account, &agents, span, 100)).to_string());
+                add("metrics", debug_query::<Pg, _>(&queries::metric_page(account, &matching, after, 11)).to_string());
                 let after = behind.then_some(&record_position);
-                let query = queries::speedtest_page(account, &filter, after, 11);
+                let query = queries::speedtest_page(account, &matching, &speedtests, after, 11);
                 add("speed tests", debug_query::<Pg, _>(&query).to_string());
-                let query = queries::traceroute_page(account, &filter, after, 11);
+                let query = queries::traceroute_page(account, &matching, &traceroutes, after, 11);
                 add("traceroutes", debug_query::<Pg, _>(&query).to_string());
             }
             for kind in [RecordKind::Metric, RecordKind::Speedtest, RecordKind::Traceroute] {
-                queries_by_name.push((format!("total {kind:?} {filter:?}"), total_sql(account, kind, &filter)));
+                queries_by_name.push((format!("total {kind:?} {matching:?}"), total_sql(account, kind, &matching)));
             }
+            let arrivals = [
+                debug_query::<Pg, _>(&queries::metric_arrivals(account, &matching, 999_000, 11)).to_string(),
+                debug_query::<Pg, _>(&queries::chunk_arrivals(account, &matching, 99_900, 11)).to_string(),
+                debug_query::<Pg, _>(&queries::speedtest_arrivals(account, &matching, &speedtests, 99_900, 11))
+                    .to_string(),
+                debug_query::<Pg, _>(&queries::traceroute_arrivals(account, &matching, &traceroutes, 99_900, 11))
+                    .to_string(),
+            ];
+            queries_by_name.extend(arrivals.map(|debug| (format!("arrivals {matching:?}"), debug)));
+            let failed = [
+                debug_query::<Pg, _>(&queries::speedtest_page(account, &matching, &failed, None, 11)).to_string(),
+                debug_query::<Pg, _>(&queries::speedtest_count_matching(account, &matching, &failed)).to_string(),
+            ];
+            queries_by_name.extend(failed.map(|debug| (format!("failed {matching:?}"), debug)));
+            let to_one = [
+                debug_query::<Pg, _>(&queries::traceroute_page(account, &matching, &to_one, None, 11)).to_string(),
+                debug_query::<Pg, _>(&queries::traceroute_count_matching(account, &matching, &to_one)).to_string(),
+            ];
+            queries_by_name.extend(to_one.map(|debug| (format!("to one {matching:?}"), debug)));
         }
     }
-    assert_eq!(queries_by_name.len(), 13 + 2 * 4 * (2 * 5 + 3));
+    assert_eq!(queries_by_name.len(), 14 + 3 * 4 * (2 * 5 + 3 + 4 + 4));
     for (name, debug) in queries_by_name {
         let sql = bound_sql(&debug, Placeholder::Dollar);
         let rows = client.query(&format!("EXPLAIN {sql}"), &[]).await.expect(&sql);

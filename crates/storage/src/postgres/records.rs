@@ -3,10 +3,10 @@
 use std::collections::HashSet;
 
 use astranetmon_auth::{Ingest, Scope};
-use astranetmon_domain::{AccountId, PageRequest, RecordFilter, RecordPosition, Timestamp};
+use astranetmon_domain::{AccountId, AgentFilter, AgentId, PageRequest, RecordFilter, RecordPosition, Timestamp};
 use async_trait::async_trait;
-use diesel::QueryResult;
-use diesel_async::{AsyncConnection, AsyncPgConnection};
+use diesel::prelude::*;
+use diesel_async::{AsyncConnection, AsyncPgConnection, RunQueryDsl};
 
 use super::append::{add_counts, advance_account, lock_account, touch_account};
 use super::failure::Failure;
@@ -15,9 +15,11 @@ use super::totals::{self, total};
 use super::{PostgresStorage, Result};
 use crate::counts::CountDeltas;
 use crate::fetched::Fetched;
+use crate::matching::{Matching, has_labels};
 use crate::reporting::Reporting;
 use crate::repository::{Appended, RecordPage};
 use crate::rows::RecordRow;
+use crate::schema::agent;
 
 /// Rows of one statement: at most 30 columns each, at most 65,535 values in all.
 pub(super) const ROWS_AT_ONCE: usize = 2_000;
@@ -40,25 +42,52 @@ pub(super) trait RecordTable: RecordRow + Send {
     ) -> std::result::Result<(), Failure>;
 }
 
+/// What the filter asks for; `None` if nothing can match.
+pub(super) async fn matching(
+    connection: &mut AsyncPgConnection,
+    account_id: AccountId,
+    filter: &RecordFilter,
+) -> std::result::Result<Option<Matching>, Failure> {
+    let mut labelled = Vec::new();
+    if let AgentFilter::Labelled { labels, .. } = &filter.agent {
+        let agents = agent::table.filter(agent::account_id.eq(account_id.0)).select((agent::id, agent::labels));
+        let agents: Vec<(String, String)> = agents.load(connection).await?;
+        labelled.extend(
+            agents
+                .iter()
+                .filter(|(_, stored)| has_labels(stored, labels))
+                .filter_map(|(id, _)| AgentId::parse(id).ok()),
+        );
+    }
+    Ok(Matching::of(filter, labelled))
+}
+
 impl PostgresStorage {
-    /// A page of records, whose rows `load` fetches, at most as many as it is told.
+    /// A page of records: `load` fetches rows, at most as many as it is told, and `count` says how many match if more
+    /// than the agent and the time is asked.
     pub(super) async fn record_page<Row: RecordRow, const MAX: u32>(
         &self,
         context: &'static str,
         account_id: AccountId,
         filter: &RecordFilter,
         page: &PageRequest<RecordPosition, MAX>,
-        load: impl AsyncFnOnce(&mut AsyncPgConnection, i64) -> QueryResult<Vec<Row>>,
+        load: impl AsyncFnOnce(&mut AsyncPgConnection, &Matching, i64) -> QueryResult<Vec<Row>>,
+        count: impl AsyncFnOnce(&mut AsyncPgConnection, &Matching) -> QueryResult<Option<i64>>,
     ) -> Result<RecordPage<Row::Record>> {
         if filter.is_empty() {
             return Ok(RecordPage::default());
         }
         let limit = page.limit.rows();
         self.read_share(account_id, context, async |connection| {
-            let fetched = Fetched::new(load(connection, i64::from(limit) + 1).await?, limit);
+            let matching = matching(connection, account_id, filter).await?;
+            let Some(matching) = matching else { return Ok(RecordPage::default()) };
+            let fetched = Fetched::new(load(connection, &matching, i64::from(limit) + 1).await?, limit);
             let total = match fetched.total(page.after.is_none()) {
                 Some(total) => total,
-                None => total(connection, account_id, Row::KIND, filter).await?,
+                None => match count(connection, &matching).await? {
+                    Some(counted) => counted.unsigned_abs(),
+                    None => total(connection, account_id, Row::KIND, &matching).await?,
+                },
             };
             Ok(fetched.into_page(total)?)
         })

@@ -1,5 +1,5 @@
 use astranetmon_auth::{Ingest, ReadSpeedtests, Scope};
-use astranetmon_domain::{AccountId, PageRequest, RecordFilter, RecordPosition, Speedtest, SpeedtestId, Timestamp};
+use astranetmon_domain::{AccountId, PageRequest, RecordPosition, Speedtest, SpeedtestFilter, SpeedtestId, Timestamp};
 use async_trait::async_trait;
 use diesel::prelude::*;
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
@@ -7,6 +7,7 @@ use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use super::failure::Failure;
 use super::records::{ROWS_AT_ONCE, RecordTable};
 use super::{PostgresStorage, Result, queries};
+use crate::matching::Matching;
 use crate::repository::{Appended, RecordPage, SpeedtestRepository};
 use crate::rows::{RecordRow, SpeedtestRow};
 use crate::schema::speedtest;
@@ -16,15 +17,21 @@ impl SpeedtestRepository for PostgresStorage {
     async fn speedtest_page(
         &self,
         scope: &Scope<ReadSpeedtests>,
-        filter: &RecordFilter,
+        filter: &SpeedtestFilter,
         page: &PageRequest<RecordPosition, 1_000>,
     ) -> Result<RecordPage<Speedtest>> {
         let account_id = scope.account_id();
-        self.record_page("reading speed tests", account_id, filter, page, async |connection, fetch| {
-            let query = queries::speedtest_page(account_id, filter, page.after.as_ref(), fetch);
+        let load = async |connection: &mut AsyncPgConnection, matching: &Matching, fetch| {
+            let query = queries::speedtest_page(account_id, matching, filter, page.after.as_ref(), fetch);
             query.load::<SpeedtestRow>(connection).await
-        })
-        .await
+        };
+        let count = async |connection: &mut AsyncPgConnection, matching: &Matching| {
+            if !filter.has_conditions() {
+                return Ok(None);
+            }
+            queries::speedtest_count_matching(account_id, matching, filter).get_result(connection).await.map(Some)
+        };
+        self.record_page("reading speed tests", account_id, &filter.records, page, load, count).await
     }
 
     async fn speedtest_find(&self, scope: &Scope<ReadSpeedtests>, id: SpeedtestId) -> Result<Option<Speedtest>> {

@@ -1,13 +1,14 @@
-use astranetmon_domain::{AccountId, AgentFilter, RecordFilter};
+use astranetmon_domain::{AccountId, AgentId};
 use diesel::pg::Pg;
 use diesel::prelude::*;
 use diesel::query_builder::{AstPass, Query, QueryFragment, QueryId};
-use diesel::sql_types::{BigInt, Binary, Nullable, Text};
+use diesel::sql_types::{Array, BigInt, Binary, Nullable, Text};
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 
 use super::failure::Failure;
 use crate::chunks::{DAY_MICROS, count_within};
 use crate::counts::{CountPlan, RecordKind, WHOLE_ACCOUNT, count_plan};
+use crate::matching::{Agents, Matching};
 
 /// Where records of a kind are.
 pub(super) const fn table(kind: RecordKind) -> &'static str {
@@ -25,10 +26,44 @@ struct TotalQuery<'a> {
     kind: RecordKind,
     kind_number: i64,
     table: &'static str,
-    agent_id: Option<&'a str>,
+    agents: CountedAgents<'a>,
     plan: CountPlan,
     /// Its parts of an hour, and before and behind which moment no chunk of them starts and ends.
     parts: Vec<((i64, i64), i64, i64)>,
+}
+
+/// Whose records are counted.
+enum CountedAgents<'a> {
+    All,
+    One(&'a str),
+    AnyOf(Vec<&'a str>),
+}
+
+impl<'a> CountedAgents<'a> {
+    fn push<'b>(&'b self, out: &mut AstPass<'_, 'b, Pg>) -> QueryResult<()> {
+        match self {
+            Self::All => Ok(()),
+            Self::One(id) => {
+                out.push_sql(" AND agent_id = ");
+                out.push_bind_param::<Text, _>(id)
+            }
+            Self::AnyOf(ids) => {
+                out.push_sql(" AND agent_id = ANY(");
+                out.push_bind_param::<Array<Text>, _>(ids)?;
+                out.push_sql(")");
+                Ok(())
+            }
+        }
+    }
+
+    /// The same of kept counts, which the whole account has of its own.
+    fn push_counted<'b>(&'b self, out: &mut AstPass<'_, 'b, Pg>) -> QueryResult<()> {
+        if matches!(self, Self::All) {
+            out.push_sql(" AND agent_id = ");
+            return out.push_bind_param::<Text, _>(WHOLE_ACCOUNT);
+        }
+        self.push(out)
+    }
 }
 
 /// Records, the end of the latest chunk, and of a chunk the part that it lies in and its times.
@@ -54,8 +89,7 @@ impl QueryFragment<Pg> for TotalQuery<'_> {
             out.push_bind_param::<BigInt, _>(&self.account_id.0)?;
             out.push_sql(" AND kind = ");
             out.push_bind_param::<BigInt, _>(&self.kind_number)?;
-            out.push_sql(" AND agent_id = ");
-            out.push_bind_param::<Text, _>(self.agent_id.unwrap_or(WHOLE_ACCOUNT))?;
+            self.agents.push_counted(&mut out)?;
             out.push_sql(" AND period = ");
             out.push_bind_param::<BigInt, _>(&span.period)?;
             out.push_sql(" AND bucket >= ");
@@ -69,10 +103,7 @@ impl QueryFragment<Pg> for TotalQuery<'_> {
             out.push_sql(self.table);
             out.push_sql(" WHERE account_id = ");
             out.push_bind_param::<BigInt, _>(&self.account_id.0)?;
-            if let Some(agent_id) = &self.agent_id {
-                out.push_sql(" AND agent_id = ");
-                out.push_bind_param::<Text, _>(agent_id)?;
-            }
+            self.agents.push(&mut out)?;
             out.push_sql(" AND timestamp >= ");
             out.push_bind_param::<BigInt, _>(start)?;
             out.push_sql(" AND timestamp < ");
@@ -91,10 +122,7 @@ impl QueryFragment<Pg> for TotalQuery<'_> {
             out.push_sql(if part == 0 { "0" } else { "1" });
             out.push_sql(", times FROM metric_chunk WHERE account_id = ");
             out.push_bind_param::<BigInt, _>(&self.account_id.0)?;
-            if let Some(agent_id) = &self.agent_id {
-                out.push_sql(" AND agent_id = ");
-                out.push_bind_param::<Text, _>(agent_id)?;
-            }
+            self.agents.push(&mut out)?;
             for (condition, moment) in [
                 (" AND ends_at > ", start),
                 (" AND ends_at < ", latest),
@@ -109,22 +137,23 @@ impl QueryFragment<Pg> for TotalQuery<'_> {
     }
 }
 
-fn total_query<'a>(account_id: AccountId, kind: RecordKind, filter: &'a RecordFilter) -> TotalQuery<'a> {
-    let agent_id = match &filter.agent {
-        AgentFilter::One(agent_id) => Some(agent_id.as_str()),
-        AgentFilter::All | AgentFilter::Nobody => None,
+fn total_query(account_id: AccountId, kind: RecordKind, matching: &Matching) -> TotalQuery<'_> {
+    let agents = match &matching.agents {
+        Agents::All => CountedAgents::All,
+        Agents::One(id) => CountedAgents::One(id.as_str()),
+        Agents::AnyOf(ids) => CountedAgents::AnyOf(ids.iter().map(AgentId::as_str).collect()),
     };
-    let plan = count_plan(&filter.range);
+    let plan = count_plan(&matching.range);
     let around =
         |&(start, end): &(i64, i64)| ((start, end), start.saturating_sub(DAY_MICROS), end.saturating_add(DAY_MICROS));
     let parts = plan.partial.iter().map(around).collect();
-    TotalQuery { account_id, kind, kind_number: kind as i64, table: table(kind), agent_id, plan, parts }
+    TotalQuery { account_id, kind, kind_number: kind as i64, table: table(kind), agents, plan, parts }
 }
 
 /// The query of [`total`] in diesel's debug form.
 #[cfg(test)]
-pub(super) fn total_sql(account_id: AccountId, kind: RecordKind, filter: &RecordFilter) -> String {
-    diesel::debug_query::<Pg, _>(&total_query(account_id, kind, filter)).to_string()
+pub(super) fn total_sql(account_id: AccountId, kind: RecordKind, matching: &Matching) -> String {
+    diesel::debug_query::<Pg, _>(&total_query(account_id, kind, matching)).to_string()
 }
 
 /// How many records match. To be asked after the rows, so that it is never less than what was read.
@@ -132,9 +161,9 @@ pub(super) async fn total(
     connection: &mut AsyncPgConnection,
     account_id: AccountId,
     kind: RecordKind,
-    filter: &RecordFilter,
+    matching: &Matching,
 ) -> Result<u64, Failure> {
-    Ok(total_and_sealed(connection, account_id, kind, filter).await?.0)
+    Ok(total_and_sealed(connection, account_id, kind, matching).await?.0)
 }
 
 /// The same, and of metrics the end of the account's latest chunk, in microseconds.
@@ -142,9 +171,9 @@ pub(super) async fn total_and_sealed(
     connection: &mut AsyncPgConnection,
     account_id: AccountId,
     kind: RecordKind,
-    filter: &RecordFilter,
+    matching: &Matching,
 ) -> Result<(u64, i64), Failure> {
-    let query = total_query(account_id, kind, filter);
+    let query = total_query(account_id, kind, matching);
     let spans = query.plan.partial.clone();
     let rows: Vec<TotalRow> = query.load(connection).await?;
     let (mut total, mut sealed_before) = (0, 0);

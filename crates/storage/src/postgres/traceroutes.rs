@@ -1,5 +1,7 @@
 use astranetmon_auth::{Ingest, ReadTraceroutes, Scope};
-use astranetmon_domain::{AccountId, PageRequest, RecordFilter, RecordPosition, Timestamp, Traceroute, TracerouteId};
+use astranetmon_domain::{
+    AccountId, PageRequest, RecordPosition, Timestamp, Traceroute, TracerouteFilter, TracerouteId,
+};
 use async_trait::async_trait;
 use diesel::prelude::*;
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
@@ -8,6 +10,7 @@ use super::failure::Failure;
 use super::paths::compare_paths;
 use super::records::{ROWS_AT_ONCE, RecordTable};
 use super::{PostgresStorage, Result, queries};
+use crate::matching::Matching;
 use crate::repository::{Appended, RecordPage, TracerouteRepository};
 use crate::rows::{RecordRow, TracerouteRow};
 use crate::schema::traceroute;
@@ -17,15 +20,21 @@ impl TracerouteRepository for PostgresStorage {
     async fn traceroute_page(
         &self,
         scope: &Scope<ReadTraceroutes>,
-        filter: &RecordFilter,
+        filter: &TracerouteFilter,
         page: &PageRequest<RecordPosition, 1_000>,
     ) -> Result<RecordPage<Traceroute>> {
         let account_id = scope.account_id();
-        self.record_page("reading traceroutes", account_id, filter, page, async |connection, fetch| {
-            let query = queries::traceroute_page(account_id, filter, page.after.as_ref(), fetch);
+        let load = async |connection: &mut AsyncPgConnection, matching: &Matching, fetch| {
+            let query = queries::traceroute_page(account_id, matching, filter, page.after.as_ref(), fetch);
             query.load::<TracerouteRow>(connection).await
-        })
-        .await
+        };
+        let count = async |connection: &mut AsyncPgConnection, matching: &Matching| {
+            if !filter.has_conditions() {
+                return Ok(None);
+            }
+            queries::traceroute_count_matching(account_id, matching, filter).get_result(connection).await.map(Some)
+        };
+        self.record_page("reading traceroutes", account_id, &filter.records, page, load, count).await
     }
 
     async fn traceroute_find(&self, scope: &Scope<ReadTraceroutes>, id: TracerouteId) -> Result<Option<Traceroute>> {

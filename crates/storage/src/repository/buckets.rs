@@ -4,6 +4,8 @@ use std::num::NonZeroU32;
 
 use astranetmon_domain::{AgentId, MetricField, TimeRange, Timestamp};
 
+use super::TimeAxis;
+
 /// Which metrics are put in buckets, and in which: one agent, some fields, a span of time, equal buckets that are
 /// aligned to the epoch.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -77,13 +79,13 @@ impl BucketQuery {
     }
 
     /// Length of a bucket in microseconds.
-    pub(crate) fn bucket_micros(&self) -> i64 {
+    fn bucket_micros(&self) -> i64 {
         i64::from(self.bucket_seconds.get()) * 1_000_000
     }
 
-    /// Start and end of the range, in microseconds.
-    pub(crate) const fn micros(&self) -> (i64, i64) {
-        (self.start.as_micros(), self.end.as_micros())
+    /// The buckets.
+    pub(crate) fn axis(&self) -> TimeAxis {
+        TimeAxis::new((self.start.as_micros(), self.end.as_micros()), self.bucket_micros())
     }
 }
 

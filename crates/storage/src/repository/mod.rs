@@ -1,6 +1,8 @@
 //! The traits that both back ends implement, resource by resource.
 
+mod aggregates;
 mod alerts;
+mod arrivals;
 mod audit;
 mod buckets;
 mod changes;
@@ -18,11 +20,17 @@ mod setup;
 use astranetmon_auth::{AgentTokenLookup, KeyLookup, SessionLookup};
 use astranetmon_ratelimit::QuotaWindows;
 
+pub(crate) use self::aggregates::TimeAxis;
+pub use self::aggregates::{
+    Aggregate, AggregateColumn, AggregatePage, AggregatePosition, AggregateQuery, AggregateRow, GroupName, Grouping,
+    InvalidAggregateQuery,
+};
 pub use self::alerts::{
     AlertBoard, AlertChange, AlertChannelRepository, AlertDestination, AlertEventChange, AlertEventPage,
     AlertEventPosition, AlertHistory, AlertInputs, AlertJob, AlertQuery, AlertRuleRepository, ChangedRoute,
     DeliveryOutcome, DueDelivery, MeasuredSpeed, NewAlertChannel, WatchedAgent, WatchedRule,
 };
+pub use self::arrivals::{ArrivalPosition, ArrivalRepository, Arrivals};
 pub(crate) use self::audit::actor_text;
 pub use self::audit::{AuditEntry, AuditPage, AuditPosition, AuditRepository};
 pub use self::buckets::{BucketQuery, BucketValue, InvalidBucketQuery, MetricBucket};
@@ -70,6 +78,7 @@ pub trait Storage:
     + TracerouteRepository
     + FleetRepository
     + LatestRepository
+    + ArrivalRepository
     + AuditRepository
     + AlertRuleRepository
     + AlertChannelRepository
@@ -105,6 +114,7 @@ impl<T> Storage for T where
         + TracerouteRepository
         + FleetRepository
         + LatestRepository
+        + ArrivalRepository
         + AuditRepository
         + AlertRuleRepository
         + AlertChannelRepository

@@ -6,11 +6,11 @@ use std::sync::Arc;
 use astranetmon_auth::{Ingest, ReadAgents, ReadMetrics, ReadSpeedtests, ReadTraceroutes, Scope};
 use astranetmon_domain::{
     Agent, AgentFacts, AgentId, MetricColumns, MetricPosition, MetricSample, PageRequest, RecordFilter, RecordPosition,
-    Speedtest, SpeedtestId, Timestamp, Traceroute, TracerouteId,
+    Speedtest, SpeedtestFilter, SpeedtestId, Timestamp, Traceroute, TracerouteFilter, TracerouteId,
 };
 use async_trait::async_trait;
 
-use super::{BucketQuery, MetricBucket, Result};
+use super::{AggregatePage, AggregatePosition, AggregateQuery, BucketQuery, MetricBucket, Result};
 
 /// An agent to be added.
 #[derive(Clone, Debug)]
@@ -140,6 +140,19 @@ pub trait MetricRepository: Send + Sync {
     /// Buckets without samples are absent.
     async fn metric_buckets(&self, scope: &Scope<ReadMetrics>, query: &BucketQuery) -> Result<Vec<MetricBucket>>;
 
+    /// Figures of some fields in equal intervals, behind `page.after`, newest first, then by group. Of agents that are
+    /// not known nothing is put together. What is left of old samples as a summary counts in the interval in which the
+    /// summary's hour or day begins.
+    ///
+    /// # Errors
+    /// [`StorageError::TooManyValues`](crate::StorageError::TooManyValues) where percentiles would hold too many.
+    async fn metric_aggregates(
+        &self,
+        scope: &Scope<ReadMetrics>,
+        query: &AggregateQuery,
+        page: &PageRequest<AggregatePosition, 10_000>,
+    ) -> Result<AggregatePage>;
+
     /// Appends metrics in one transaction. Unique on (account, agent, timestamp in ms): a second sample fills what was
     /// unknown and overwrites nothing; one of a time of which samples have gone into summaries is too old. Durable when
     /// this returns.
@@ -175,7 +188,7 @@ pub trait SpeedtestRepository: Send + Sync {
     async fn speedtest_page(
         &self,
         scope: &Scope<ReadSpeedtests>,
-        filter: &RecordFilter,
+        filter: &SpeedtestFilter,
         page: &PageRequest<RecordPosition, 1_000>,
     ) -> Result<RecordPage<Speedtest>>;
 
@@ -199,7 +212,7 @@ pub trait TracerouteRepository: Send + Sync {
     async fn traceroute_page(
         &self,
         scope: &Scope<ReadTraceroutes>,
-        filter: &RecordFilter,
+        filter: &TracerouteFilter,
         page: &PageRequest<RecordPosition, 1_000>,
     ) -> Result<RecordPage<Traceroute>>;
 

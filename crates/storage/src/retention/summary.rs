@@ -56,6 +56,29 @@ impl FieldSummary {
         self.max = self.max.max(other.max);
     }
 
+    pub(crate) const fn count(&self) -> u64 {
+        self.count
+    }
+
+    pub(crate) const fn sum(&self) -> i128 {
+        self.sum
+    }
+
+    pub(crate) const fn min(&self) -> i64 {
+        self.min
+    }
+
+    pub(crate) const fn max(&self) -> i64 {
+        self.max
+    }
+
+    /// The mean with so many decimals more than the values have, halves rounded away from 0. A value must be known.
+    pub(crate) fn mean(&self, more_decimals: u8) -> i128 {
+        let count = i128::from(self.count.max(1));
+        let sum = self.sum * 10_i128.pow(u32::from(more_decimals));
+        (2 * sum.abs() + count) / (2 * count) * sum.signum()
+    }
+
     /// `None` if no value is known.
     #[expect(clippy::cast_precision_loss, reason = "a mean is a float")]
     pub(crate) fn value(self, field: MetricField) -> Option<BucketValue> {

@@ -29,6 +29,13 @@ pub(crate) trait RecordRow: Sized {
 
     fn set_sequence(&mut self, sequence: i64);
 
+    fn sequence(&self) -> i64;
+
+    /// Whether it came in no later than that sequence.
+    fn is_up_to(&self, sequence: i64) -> bool {
+        self.sequence() <= sequence
+    }
+
     fn into_record(self) -> Result<Self::Record>;
 
     fn id(&self) -> &[u8];
@@ -92,6 +99,10 @@ macro_rules! speedtest_rows {
 
             fn set_sequence(&mut self, sequence: i64) {
                 self.sequence = sequence;
+            }
+
+            fn sequence(&self) -> i64 {
+                self.sequence
             }
 
             fn id(&self) -> &[u8] {
@@ -205,6 +216,10 @@ impl RecordRow for TracerouteRow {
 
     fn set_sequence(&mut self, sequence: i64) {
         self.sequence = sequence;
+    }
+
+    fn sequence(&self) -> i64 {
+        self.sequence
     }
 
     fn id(&self) -> &[u8] {

@@ -2,23 +2,24 @@
 
 use std::ops::Range;
 
-use astranetmon_domain::{AccountId, MetricColumns, MetricPosition, RecordFilter};
+use astranetmon_domain::{AccountId, MetricColumns, MetricPosition};
 use diesel::prelude::*;
 use diesel::sqlite::SqliteConnection;
 
 use super::{Result, queries};
-use crate::buckets::BucketChunk;
 use crate::chunks::{
     ChunkHead, ChunkRow, ChunkSamples, DAY_MICROS, PackedChunk, PageMerge, SealedPart, count_within, oldest_hour_needed,
 };
+use crate::figures::SpanChunk;
+use crate::matching::{Agents, Matching};
 use crate::metric_batch::MetricBatch;
-use crate::repository::BucketQuery;
+use crate::repository::TimeAxis;
 use crate::schema::{account, metric_chunk};
 
-/// Chunks of agent `?2` of account `?1` for buckets of `?7` microseconds, of which one starts at `?6`: those between `?3`
-/// and `?4`; `?5` is a day before `?3`. [`BucketChunk`](crate::buckets::BucketChunk)
-const BUCKET_CHUNKS: &str = "SELECT first_at, sample_count, summary, times, \
-     CASE WHEN first_at >= ?3 AND last_at < ?4 AND (first_at - ?6) / ?7 = (last_at - ?6) / ?7 THEN NULL \
+/// Chunks of agent `?2` of account `?1` for intervals of `?7` microseconds, of which one starts at `?6`: those between `?3`
+/// and `?4`; `?5` is a day before `?3`, and `?8` whether summaries say enough. [`SpanChunk`](crate::figures::SpanChunk)
+const SPAN_CHUNKS: &str = "SELECT first_at, sample_count, summary, times, \
+     CASE WHEN ?8 AND first_at >= ?3 AND last_at < ?4 AND (first_at - ?6) / ?7 = (last_at - ?6) / ?7 THEN NULL \
      ELSE packed END AS packed FROM metric_chunk \
      WHERE account_id = ?1 AND agent_id = ?2 AND starts_at < ?4 AND starts_at > ?5 AND ends_at > ?3";
 
@@ -33,16 +34,16 @@ pub(super) fn add_chunks(
     connection: &mut SqliteConnection,
     account_id: AccountId,
     rows: &MetricColumns,
-    filter: &RecordFilter,
+    matching: &Matching,
     after: Option<&MetricPosition>,
     most: usize,
     (from, to): (i64, i64),
 ) -> Result<MetricColumns> {
-    let hours = queries::metric_hours(account_id, &filter.agent, (from, to), most as i64 + 1);
+    let hours = queries::metric_hours(account_id, &matching.agents, (from, to), most as i64 + 1);
     let hours = hours.load_iter::<(i64, i64), _>(connection)?.map_while(std::result::Result::ok);
     let from = oldest_hour_needed(hours, to, most as i64).map_or(from, |hour| hour.max(from));
-    let heads = queries::chunk_heads(account_id, &filter.agent, (from, to)).load(connection)?;
-    let mut page = PageMerge::new(rows, heads, filter, after, most)?;
+    let heads = queries::chunk_heads(account_id, &matching.agents, (from, to)).load(connection)?;
+    let mut page = PageMerge::new(rows, heads, &matching.range, after, most)?;
     let needed: Vec<(usize, String, i64)> =
         page.needed().map(|(chunk, head)| (chunk, head.agent_id.clone(), head.starts_at)).collect();
     for (chunk, agent_id, starts_at) in needed {
@@ -57,35 +58,37 @@ pub(super) fn add_chunks(
 pub(super) fn count(
     connection: &mut SqliteConnection,
     account_id: AccountId,
-    filter: &RecordFilter,
+    agents: &Agents,
     span: (i64, i64),
 ) -> Result<i64> {
     let mut count = 0;
-    for head in queries::chunk_heads(account_id, &filter.agent, span).load_iter::<ChunkHead, _>(connection)? {
+    for head in queries::chunk_heads(account_id, agents, span).load_iter::<ChunkHead, _>(connection)? {
         count += count_within(&head?.times, span)?;
     }
     Ok(count)
 }
 
-/// The chunks that buckets are made of.
-pub(super) fn of_buckets(
+/// An agent's chunks that intervals are made of.
+pub(super) fn of_span(
     connection: &mut SqliteConnection,
     account_id: AccountId,
-    query: &BucketQuery,
-    mut each: impl FnMut(&BucketChunk) -> Result<()>,
+    agent_id: &str,
+    axis: &TimeAxis,
+    needs_samples: bool,
+    mut each: impl FnMut(&SpanChunk) -> Result<()>,
 ) -> Result<()> {
-    use diesel::sql_types::{BigInt, Text};
-    let (start, end) = query.micros();
-    let width = query.bucket_micros();
-    let chunks = diesel::sql_query(BUCKET_CHUNKS)
+    use diesel::sql_types::{BigInt, Bool, Text};
+    let (start, end) = axis.span;
+    let chunks = diesel::sql_query(SPAN_CHUNKS)
         .bind::<BigInt, _>(account_id.0)
-        .bind::<Text, _>(query.agent_id().as_str())
+        .bind::<Text, _>(agent_id)
         .bind::<BigInt, _>(start)
         .bind::<BigInt, _>(end)
         .bind::<BigInt, _>(start.saturating_sub(DAY_MICROS))
-        .bind::<BigInt, _>(start - start.rem_euclid(width))
-        .bind::<BigInt, _>(width);
-    for chunk in chunks.load_iter::<BucketChunk, _>(connection)? {
+        .bind::<BigInt, _>(axis.origin)
+        .bind::<BigInt, _>(axis.width)
+        .bind::<Bool, _>(!needs_samples);
+    for chunk in chunks.load_iter::<SpanChunk, _>(connection)? {
         each(&chunk?)?;
     }
     Ok(())

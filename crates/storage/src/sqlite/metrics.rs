@@ -6,16 +6,21 @@ use async_trait::async_trait;
 use diesel::prelude::*;
 use diesel::sqlite::SqliteConnection;
 
-use super::records::total;
+use super::records::{matching, total};
 use super::{Result, SqliteStorage, chunks, metric_write, queries};
-use crate::buckets::BucketFold;
+use crate::aggregates::{AggregateMerge, Group, groups};
 use crate::chunks::span_behind_rows;
 use crate::counts::RecordKind;
+use crate::figures::{Figures, Member, Wanted};
 use crate::metric_batch::MetricBatch;
 use crate::reporting::Reporting;
-use crate::repository::{Appended, BucketQuery, MetricBucket, MetricPage, MetricRepository};
+use crate::repository::{
+    AggregatePage, AggregatePosition, AggregateQuery, Appended, BucketQuery, MetricBucket, MetricPage,
+    MetricRepository, TimeAxis,
+};
 use crate::retention::Summary;
 use crate::rows::{MetricReadRow, PackedMetricRow};
+use crate::schema::agent;
 
 #[async_trait]
 impl MetricRepository for SqliteStorage {
@@ -37,7 +42,29 @@ impl MetricRepository for SqliteStorage {
             return Ok(Vec::new());
         }
         let (account_id, query) = (scope.account_id(), query.clone());
-        self.read_share(account_id, move |connection| fill_buckets(connection, account_id, &query)).await
+        self.read_share(account_id, move |connection| {
+            let axis = query.axis();
+            let mut figures = Figures::new(axis, Wanted::summaries(query.fields()), 1);
+            push_agent(
+                connection,
+                account_id,
+                (Member { group: 0, rank: 0 }, query.agent_id().as_str()),
+                (&axis, false),
+                &mut figures,
+            )?;
+            Ok(figures.into_buckets())
+        })
+        .await
+    }
+
+    async fn metric_aggregates(
+        &self,
+        scope: &Scope<ReadMetrics>,
+        query: &AggregateQuery,
+        page: &PageRequest<AggregatePosition, 10_000>,
+    ) -> Result<AggregatePage> {
+        let (account_id, query, page) = (scope.account_id(), query.clone(), page.clone());
+        self.read_share(account_id, move |connection| read_aggregates(connection, account_id, &query, &page)).await
     }
 
     async fn metric_append(
@@ -61,23 +88,50 @@ impl MetricRepository for SqliteStorage {
     }
 }
 
-fn fill_buckets(
+/// Pushes an agent's samples, chunks and summaries in a span of time.
+fn push_agent(
     connection: &mut SqliteConnection,
     account_id: AccountId,
-    query: &BucketQuery,
-) -> Result<Vec<MetricBucket>> {
-    let mut fold = BucketFold::new(query);
-    for row in queries::metric_span(account_id, query.agent_id(), query.micros()).load_iter(connection)? {
+    (member, agent_id): (Member, &str),
+    (axis, needs_samples): (&TimeAxis, bool),
+    figures: &mut Figures,
+) -> Result<()> {
+    for row in queries::metric_span(account_id, agent_id, axis.span).load_iter(connection)? {
         let row: PackedMetricRow = row?;
-        fold.push(row.timestamp, &row.measured);
+        figures.push(member, row.timestamp, &row.measured)?;
     }
-    chunks::of_buckets(connection, account_id, query, |chunk| fold.push_chunk(chunk))?;
-    let summaries = queries::summary_span(account_id, query.agent_id(), query.micros());
+    chunks::of_span(connection, account_id, agent_id, axis, needs_samples, |chunk| figures.push_chunk(member, chunk))?;
+    let summaries = queries::summary_span(account_id, agent_id, axis.span);
     for row in summaries.load_iter::<(i64, i64, Vec<u8>), _>(connection)? {
         let (start, sample_count, summary) = row?;
-        fold.push_summary(start, &Summary::unpack(sample_count, &summary)?);
+        figures.push_summary(member, start, &Summary::unpack(sample_count, &summary)?);
     }
-    Ok(fold.finish())
+    Ok(())
+}
+
+fn read_aggregates(
+    connection: &mut SqliteConnection,
+    account_id: AccountId,
+    query: &AggregateQuery,
+    page: &PageRequest<AggregatePosition, 10_000>,
+) -> Result<AggregatePage> {
+    let matching = matching(connection, account_id, &query.records())?;
+    let Some(matching) = matching else { return Ok(AggregatePage::default()) };
+    let agents = agent::table.filter(agent::account_id.eq(account_id.0)).select((agent::id, agent::labels));
+    let groups = groups(query.grouping(), &matching, agents.load(connection)?);
+    let mut merge = AggregateMerge::new(query, page);
+    let axis = merge.axis();
+    for groups in groups.chunks(merge.groups_at_once()) {
+        let mut figures = merge.figures(groups.len());
+        for (group, Group { agents, .. }) in groups.iter().enumerate() {
+            for (rank, agent_id) in agents.iter().enumerate() {
+                let wanted = (&axis, merge.needs_samples());
+                push_agent(connection, account_id, (Member { group, rank }, agent_id), wanted, &mut figures)?;
+            }
+        }
+        merge.take(groups, figures);
+    }
+    Ok(merge.finish())
 }
 
 fn read_page(
@@ -86,24 +140,25 @@ fn read_page(
     filter: &RecordFilter,
     page: &PageRequest<MetricPosition, 10_000>,
 ) -> Result<MetricPage> {
+    let Some(matching) = matching(connection, account_id, filter)? else { return Ok(MetricPage::default()) };
     let limit = page.limit.rows() as usize;
     let after = page.after.as_ref();
-    let query = queries::metric_page(account_id, filter, after, limit as i64 + 1);
+    let query = queries::metric_page(account_id, &matching, after, limit as i64 + 1);
     let mut columns = MetricColumns::with_capacity(limit + 1);
     for row in query.load_iter::<MetricReadRow, _>(connection)? {
         let row = row?;
         columns.push(&row.agent_id, Timestamp::from_micros(row.timestamp), &row.measured.0);
     }
     let sealed_before = chunks::sealed_before(connection, account_id)?;
-    if let Some(span) = span_behind_rows(&columns, filter, after, limit + 1, sealed_before) {
-        columns = chunks::add_chunks(connection, account_id, &columns, filter, after, limit + 1, span)?;
+    if let Some(span) = span_behind_rows(&columns, &matching.range, after, limit + 1, sealed_before) {
+        columns = chunks::add_chunks(connection, account_id, &columns, &matching, after, limit + 1, span)?;
     }
     let more = columns.len() > limit;
     columns.truncate(limit);
     let total = if after.is_none() && !more {
         columns.len() as u64
     } else {
-        total(connection, account_id, RecordKind::Metric, filter)?
+        total(connection, account_id, RecordKind::Metric, &matching)?
     };
     Ok(MetricPage { columns, total, more })
 }

@@ -7,6 +7,7 @@ mod agent_administration;
 mod agents;
 mod alerts;
 mod api_keys;
+mod arrivals;
 mod changes;
 mod chunks;
 mod connection;

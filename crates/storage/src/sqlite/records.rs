@@ -1,6 +1,6 @@
 //! What metrics, speed tests and traceroutes have in common: totals, counts, ingestion sequences.
 
-use astranetmon_domain::{AccountId, PageRequest, RecordFilter, RecordPosition};
+use astranetmon_domain::{AccountId, AgentFilter, AgentId, PageRequest, RecordFilter, RecordPosition};
 use diesel::prelude::*;
 use diesel::sqlite::SqliteConnection;
 
@@ -8,22 +8,48 @@ use super::{Result, chunks, queries};
 use crate::StorageError;
 use crate::counts::{CountDeltas, RecordKind, count_plan};
 use crate::fetched::Fetched;
+use crate::matching::{Matching, has_labels};
 use crate::repository::{Appended, RecordPage};
 use crate::rows::RecordRow;
-use crate::schema::{account, record_count};
+use crate::schema::{account, agent, record_count};
 
-/// A page of records, whose rows `load` fetches, at most as many as it is told.
+/// What the filter asks for; `None` if nothing can match.
+pub(super) fn matching(
+    connection: &mut SqliteConnection,
+    account_id: AccountId,
+    filter: &RecordFilter,
+) -> Result<Option<Matching>> {
+    let mut labelled = Vec::new();
+    if let AgentFilter::Labelled { labels, .. } = &filter.agent {
+        let agents = agent::table.filter(agent::account_id.eq(account_id.0)).select((agent::id, agent::labels));
+        for row in agents.load_iter::<(String, String), _>(connection)? {
+            let (id, stored) = row?;
+            if has_labels(&stored, labels) {
+                labelled.extend(AgentId::parse(&id));
+            }
+        }
+    }
+    Ok(Matching::of(filter, labelled))
+}
+
+/// A page of records: `load` fetches rows, at most as many as it is told, and `count` says how many match if more than
+/// the agent and the time is asked.
 pub(super) fn page<Row: RecordRow, const MAX: u32>(
     connection: &mut SqliteConnection,
     account_id: AccountId,
     filter: &RecordFilter,
     page: &PageRequest<RecordPosition, MAX>,
-    load: impl FnOnce(&mut SqliteConnection, i64) -> QueryResult<Vec<Row>>,
+    load: impl FnOnce(&mut SqliteConnection, &Matching, i64) -> QueryResult<Vec<Row>>,
+    count: impl FnOnce(&mut SqliteConnection, &Matching) -> QueryResult<Option<i64>>,
 ) -> Result<RecordPage<Row::Record>> {
-    let fetched = Fetched::new(load(connection, i64::from(page.limit.rows()) + 1)?, page.limit.rows());
+    let Some(matching) = matching(connection, account_id, filter)? else { return Ok(RecordPage::default()) };
+    let fetched = Fetched::new(load(connection, &matching, i64::from(page.limit.rows()) + 1)?, page.limit.rows());
     let total = match fetched.total(page.after.is_none()) {
         Some(total) => total,
-        None => total(connection, account_id, Row::KIND, filter)?,
+        None => match count(connection, &matching)? {
+            Some(counted) => counted.unsigned_abs(),
+            None => total(connection, account_id, Row::KIND, &matching)?,
+        },
     };
     fetched.into_page(total)
 }
@@ -70,26 +96,22 @@ pub(super) fn total(
     connection: &mut SqliteConnection,
     account_id: AccountId,
     kind: RecordKind,
-    filter: &RecordFilter,
+    matching: &Matching,
 ) -> Result<u64> {
-    let plan = count_plan(&filter.range);
+    let (plan, agents) = (count_plan(&matching.range), &matching.agents);
     let mut total: i64 = 0;
     for span in plan.counted {
-        let counted: Option<i64> = queries::counted(account_id, kind, &filter.agent, span).get_result(connection)?;
+        let counted: Option<i64> = queries::counted(account_id, kind, agents, span).get_result(connection)?;
         total += counted.unwrap_or(0);
     }
     for span in plan.partial {
         let counted: i64 = match kind {
             RecordKind::Metric => {
-                let rows: i64 = queries::metric_count(account_id, &filter.agent, span).get_result(connection)?;
-                rows + chunks::count(connection, account_id, filter, span)?
+                let rows: i64 = queries::metric_count(account_id, agents, span).get_result(connection)?;
+                rows + chunks::count(connection, account_id, agents, span)?
             }
-            RecordKind::Speedtest => {
-                queries::speedtest_count(account_id, &filter.agent, span).get_result(connection)?
-            }
-            RecordKind::Traceroute => {
-                queries::traceroute_count(account_id, &filter.agent, span).get_result(connection)?
-            }
+            RecordKind::Speedtest => queries::speedtest_count(account_id, agents, span).get_result(connection)?,
+            RecordKind::Traceroute => queries::traceroute_count(account_id, agents, span).get_result(connection)?,
         };
         total += counted;
     }

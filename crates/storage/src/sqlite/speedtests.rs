@@ -1,10 +1,12 @@
 use astranetmon_auth::{Ingest, ReadSpeedtests, Scope};
-use astranetmon_domain::{PageRequest, RecordFilter, RecordPosition, Speedtest, SpeedtestId, Timestamp};
+use astranetmon_domain::{PageRequest, RecordPosition, Speedtest, SpeedtestFilter, SpeedtestId, Timestamp};
 use async_trait::async_trait;
 use diesel::prelude::*;
+use diesel::sqlite::SqliteConnection;
 
 use super::records::{self, Kept};
 use super::{Result, SqliteStorage, queries};
+use crate::matching::Matching;
 use crate::reporting::Reporting;
 use crate::repository::{Appended, RecordPage, SpeedtestRepository};
 use crate::rows::{RecordRow, SpeedtestRow};
@@ -15,17 +17,18 @@ impl SpeedtestRepository for SqliteStorage {
     async fn speedtest_page(
         &self,
         scope: &Scope<ReadSpeedtests>,
-        filter: &RecordFilter,
+        filter: &SpeedtestFilter,
         page: &PageRequest<RecordPosition, 1_000>,
     ) -> Result<RecordPage<Speedtest>> {
-        if filter.is_empty() {
-            return Ok(RecordPage::default());
-        }
         let (account_id, filter, page) = (scope.account_id(), filter.clone(), page.clone());
         self.read_share(account_id, move |connection| {
-            records::page(connection, account_id, &filter, &page, |connection, fetch| {
-                queries::speedtest_page(account_id, &filter, page.after.as_ref(), fetch)
-                    .load::<SpeedtestRow>(connection)
+            let load = |connection: &mut SqliteConnection, matching: &Matching, fetch| {
+                let query = queries::speedtest_page(account_id, matching, &filter, page.after.as_ref(), fetch);
+                query.load::<SpeedtestRow>(connection)
+            };
+            records::page(connection, account_id, &filter.records, &page, load, |connection, matching| {
+                let count = || queries::speedtest_count_matching(account_id, matching, &filter);
+                filter.has_conditions().then(|| count().get_result(connection)).transpose()
             })
         })
         .await

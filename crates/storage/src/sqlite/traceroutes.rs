@@ -1,11 +1,12 @@
 use astranetmon_auth::{Ingest, ReadTraceroutes, Scope};
-use astranetmon_domain::{PageRequest, RecordFilter, RecordPosition, Timestamp, Traceroute, TracerouteId};
+use astranetmon_domain::{PageRequest, RecordPosition, Timestamp, Traceroute, TracerouteFilter, TracerouteId};
 use async_trait::async_trait;
 use diesel::prelude::*;
 use diesel::sqlite::SqliteConnection;
 
 use super::records::{self, Kept};
 use super::{Result, SqliteStorage, queries};
+use crate::matching::Matching;
 use crate::reporting::Reporting;
 use crate::repository::{Appended, RecordPage, TracerouteRepository};
 use crate::rows::{RecordRow, TracerouteRow};
@@ -16,17 +17,18 @@ impl TracerouteRepository for SqliteStorage {
     async fn traceroute_page(
         &self,
         scope: &Scope<ReadTraceroutes>,
-        filter: &RecordFilter,
+        filter: &TracerouteFilter,
         page: &PageRequest<RecordPosition, 1_000>,
     ) -> Result<RecordPage<Traceroute>> {
-        if filter.is_empty() {
-            return Ok(RecordPage::default());
-        }
         let (account_id, filter, page) = (scope.account_id(), filter.clone(), page.clone());
         self.read_share(account_id, move |connection| {
-            records::page(connection, account_id, &filter, &page, |connection, fetch| {
-                queries::traceroute_page(account_id, &filter, page.after.as_ref(), fetch)
-                    .load::<TracerouteRow>(connection)
+            let load = |connection: &mut SqliteConnection, matching: &Matching, fetch| {
+                let query = queries::traceroute_page(account_id, matching, &filter, page.after.as_ref(), fetch);
+                query.load::<TracerouteRow>(connection)
+            };
+            records::page(connection, account_id, &filter.records, &page, load, |connection, matching| {
+                let count = || queries::traceroute_count_matching(account_id, matching, &filter);
+                filter.has_conditions().then(|| count().get_result(connection)).transpose()
             })
         })
         .await

@@ -2,6 +2,9 @@
 
 use serde_json::Value;
 
+/// What is there on demand, and all that may be missing.
+const ON_DEMAND: [&str; 2] = ["latest", "group"];
+
 /// Checks a value against a schema.
 pub(crate) fn check(value: &Value, schema: &Value, document: &Value) -> Result<(), String> {
     if let Some(reference) = schema["$ref"].as_str() {
@@ -45,8 +48,7 @@ pub(crate) fn check(value: &Value, schema: &Value, document: &Value) -> Result<(
             let Some(properties) = schema["properties"].as_object() else { return Ok(()) };
             let required = schema["required"].as_array().map_or(&[][..], Vec::as_slice);
             let is_required = |name: &str| required.iter().any(|required| *required == name);
-            // What is included on demand is all that may be missing.
-            if properties.keys().any(|name| !is_required(name) && name != "latest") {
+            if properties.keys().any(|name| !is_required(name) && !ON_DEMAND.contains(&name.as_str())) {
                 return fail("a key that nothing requires");
             }
             if properties.keys().any(|name| is_required(name) && !object.contains_key(name)) {
@@ -54,6 +56,9 @@ pub(crate) fn check(value: &Value, schema: &Value, document: &Value) -> Result<(
             }
             object.iter().try_for_each(|(key, value)| match properties.get(key) {
                 Some(schema) => check(value, schema, document).map_err(|why| format!("{key}: {why}")),
+                None if schema["additionalProperties"].is_object() => {
+                    check(value, &schema["additionalProperties"], document).map_err(|why| format!("{key}: {why}"))
+                }
                 None => Err(format!("{key} is not documented")),
             })
         }

@@ -43,10 +43,10 @@ async fn what_telegraf_sends_becomes_metrics_speed_tests_and_traceroutes() {
     let page = PageRequest { limit: Limit::LARGEST, after: None };
     let storage: &dyn astranetmon_storage::Storage = &*service.storage;
     let scope = Scope::<ReadSpeedtests>::system(account, "test");
-    let tests = storage.speedtest_page(&scope, &RecordFilter::ALL, &page).await.expect("read");
+    let tests = storage.speedtest_page(&scope, &RecordFilter::ALL.into(), &page).await.expect("read");
     assert_eq!(tests.rows[0].download_mbps, Some(93.5));
     let scope = Scope::<ReadTraceroutes>::system(account, "test");
-    let traces = storage.traceroute_page(&scope, &RecordFilter::ALL, &page).await.expect("read");
+    let traces = storage.traceroute_page(&scope, &RecordFilter::ALL.into(), &page).await.expect("read");
     assert_eq!((traces.rows.len(), traces.rows[0].target.as_str()), (1, "192.0.2.2"));
     let scope = Scope::<ReadAgents>::system(account, "test");
     let agent = storage.agent_find(&scope, &AgentId::parse("web-1").expect("valid")).await.expect("read");

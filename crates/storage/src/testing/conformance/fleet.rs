@@ -30,7 +30,7 @@ async fn expected(storage: &Arc<dyn Storage>, owner: &Account) -> Vec<FleetRow> 
         let metrics = MetricSample::page(storage, owner, &filter, 1, None).await.rows;
         let speedtests = Speedtest::page(storage, owner, &filter, 1, None).await.rows;
         let page = PageRequest { limit: Limit::LARGEST, after: None };
-        let traceroutes = storage.traceroute_page(&scope(owner), &filter, &page).await.expect("traceroutes");
+        let traceroutes = storage.traceroute_page(&scope(owner), &filter.into(), &page).await.expect("traceroutes");
         assert!(traceroutes.next.is_none());
         let change = traceroutes.rows.into_iter().find(|trace| trace.path_changed == Some(true));
         rows.push(FleetRow {
@@ -68,7 +68,7 @@ async fn expected_latest(storage: &Arc<dyn Storage>, owner: &Account) -> LatestK
         latest.1.extend(Speedtest::page(storage, owner, &filter, 1, None).await.rows);
         // As it is read: with what storage itself says of the path.
         let page = PageRequest { limit: Limit::new(1).expect("not zero"), after: None };
-        latest.2.extend(storage.traceroute_page(&scope(owner), &filter, &page).await.expect("traceroutes").rows);
+        latest.2.extend(storage.traceroute_page(&scope(owner), &filter.into(), &page).await.expect("traceroutes").rows);
     }
     latest
 }

@@ -1,19 +1,20 @@
 //! Lists of measured records: order, pages, ranges, totals, isolation.
 
 use std::cmp::Reverse;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use astranetmon_domain::{
-    Account, AccountId, AgentFilter, AgentId, MetricSample, Plan, RecordFilter, Speedtest, TimeRange, Timestamp,
-    Traceroute,
+    Account, AccountId, AgentFacts, AgentFilter, AgentId, Limit, MetricSample, PageRequest, Plan, RecordFilter,
+    Speedtest, SpeedtestFilter, SpeedtestStatus, TimeRange, Timestamp, Traceroute, TracerouteFilter,
+    TracerouteProtocol, TracerouteStatus,
 };
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 
 use super::records::{Page, Record};
 use super::{NOVEMBER, account, agent_id, scope};
-use crate::{Appended, Storage, StorageError};
+use crate::{Appended, NewAgent, Storage, StorageError};
 
 /// In an order that no language's rules for sorting give.
 const AGENTS: [&str; 5] = ["a-2", "B", "a.1", "a_1", "b"];
@@ -42,12 +43,37 @@ fn random_rows<R: Record>(rng: &mut StdRng, rows: usize, start: Timestamp, sprea
 }
 
 fn matching<R: Record>(rows: &[R], filter: &RecordFilter) -> Vec<R> {
-    let agent = |row: &R| match &filter.agent {
-        AgentFilter::All => true,
-        AgentFilter::One(agent_id) => row.agent_id() == agent_id,
-        AgentFilter::Nobody => false,
-    };
+    let agent = |row: &R| filter.agent.matches(row.agent_id(), &labels_of(row.agent_id()));
     rows.iter().filter(|row| agent(row) && filter.range.contains(row.timestamp())).cloned().collect()
+}
+
+/// The labels of each agent, after [`add_labelled_agents`].
+fn labels_of(agent: &AgentId) -> BTreeMap<String, String> {
+    if !AGENTS.contains(&agent.as_str()) {
+        return BTreeMap::new();
+    }
+    let site = if agent.as_str().starts_with('a') { "ber" } else { "fra" };
+    [("site".to_owned(), site.to_owned()), ("id".to_owned(), agent.to_string())].into()
+}
+
+async fn add_labelled_agents(storage: &Arc<dyn Storage>, owner: &Account) {
+    for agent in AGENTS {
+        let id = agent_id(agent);
+        let facts = AgentFacts { hostname: agent.to_owned(), ..AgentFacts::default() };
+        let new = NewAgent { labels: labels_of(&id), id, facts, name: None, public_ip: None };
+        storage.agent_upsert(&scope(owner), &new, NOVEMBER).await.expect("an agent");
+    }
+}
+
+fn any_of(agents: &[&str]) -> AgentFilter {
+    AgentFilter::any_of(agents.iter().map(|agent| agent_id(agent)).collect())
+}
+
+fn labelled(labels: &[(&str, &str)], among: Option<&[&str]>) -> AgentFilter {
+    AgentFilter::Labelled {
+        labels: labels.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect(),
+        among: among.map(|among| among.iter().map(|agent| agent_id(agent)).collect()),
+    }
 }
 
 async fn append_all<R: Record>(storage: &Arc<dyn Storage>, owner: &Account, rows: &[R]) {
@@ -65,9 +91,17 @@ async fn pages_walk_the_whole_list<R: Record>(storage: Arc<dyn Storage>) {
     let mut rng = StdRng::seed_from_u64(1);
     let rows: Vec<R> = random_rows(&mut rng, 90, NOVEMBER, 5 * HOUR);
     append_all(&storage, &owner, &rows).await;
-    let one = RecordFilter { agent: AgentFilter::One(agent_id("B")), range: TimeRange::ALL };
+    add_labelled_agents(&storage, &owner).await;
     let range = TimeRange { start: Some(NOVEMBER.plus_micros(-HOUR)), end: Some(NOVEMBER.plus_micros(HOUR)) };
-    for filter in [RecordFilter::ALL, one, RecordFilter { agent: AgentFilter::All, range }] {
+    for (agent, range) in [
+        (AgentFilter::All, TimeRange::ALL),
+        (AgentFilter::One(agent_id("B")), TimeRange::ALL),
+        (any_of(&["B", "a.1", "nobody"]), TimeRange::ALL),
+        (labelled(&[("site", "ber")], None), TimeRange::ALL),
+        (AgentFilter::All, range),
+        (any_of(&["b", "a_1", "a-2"]), range),
+    ] {
+        let filter = RecordFilter { agent, range };
         let expected = sorted(matching(&rows, &filter));
         for limit in (1..=20).chain([expected.len() as u32 - 1, expected.len() as u32, 1_000]) {
             let mut walked: Vec<R> = Vec::new();
@@ -96,6 +130,7 @@ async fn ranges_and_totals_are_exact<R: Record>(storage: Arc<dyn Storage>) {
             rows.push(R::random(&mut rng, agent_id("edge"), NOVEMBER.plus_micros(hours * HOUR + around)));
         }
     }
+    add_labelled_agents(&storage, &owner).await;
     append_all(&storage, &owner, &rows).await;
     let whole = Page { rows: sorted(rows.clone()), total: rows.len() as u64, more: false };
     assert_eq!(R::page(&storage, &owner, &RecordFilter::ALL, 1_000, None).await, whole);
@@ -109,9 +144,13 @@ async fn ranges_and_totals_are_exact<R: Record>(storage: Arc<dyn Storage>) {
             _ => Some(NOVEMBER.plus_micros(rng.random_range(-72 * HOUR..72 * HOUR))),
         };
         let range = TimeRange { start: moment(&mut rng), end: moment(&mut rng) };
-        let agent = match rng.random_range(0..4) {
+        let agent = match rng.random_range(0..8) {
             0 | 1 => AgentFilter::All,
             2 => AgentFilter::One(agent_id("edge")),
+            3 => any_of(&["edge", "b", "nobody"]),
+            4 => labelled(&[("site", "fra")], None),
+            5 => labelled(&[("site", "ber"), ("id", "a.1")], None),
+            6 => labelled(&[("site", "ber")], Some(&["b", "a.1"])),
             _ => AgentFilter::One(agent_id(AGENTS[rng.random_range(0..AGENTS.len())])),
         };
         let filter = RecordFilter { agent, range };
@@ -279,5 +318,96 @@ pub async fn metrics_far_from_now_are_kept(storage: Arc<dyn Storage>) {
         assert_eq!((page.rows.as_slice(), page.total), (&expected[..1], expected.len() as u64), "{start:?} {end:?}");
         let page = MetricSample::page(&storage, &owner, &filter, 10, None).await;
         assert_eq!((page.rows.as_slice(), page.total), (expected, expected.len() as u64), "{start:?} {end:?}");
+    }
+}
+
+/// Each condition alone and all together, against a list that is filtered here; totals too.
+pub async fn speedtests_are_found_by_what_they_measured(storage: Arc<dyn Storage>) {
+    let owner = account(&storage, "owner").await;
+    let mut rng = StdRng::seed_from_u64(3);
+    let mut rows: Vec<Speedtest> = random_rows(&mut rng, 120, NOVEMBER, 24 * HOUR);
+    for row in rows.iter_mut().step_by(3) {
+        row.provider = Some("other".to_owned());
+    }
+    append_all(&storage, &owner, &rows).await;
+    let rows = sorted(rows);
+    let all = || SpeedtestFilter::from(RecordFilter::ALL);
+    let failed = Some(SpeedtestStatus::Failed);
+    let one = RecordFilter { agent: AgentFilter::One(agent_id("B")), range: TimeRange::ALL };
+    for filter in [
+        SpeedtestFilter { status: failed, ..all() },
+        SpeedtestFilter { provider: Some("other".to_owned()), ..all() },
+        SpeedtestFilter { provider: Some("nobody".to_owned()), ..all() },
+        SpeedtestFilter { min_download_mbps: Some(50.0), ..all() },
+        SpeedtestFilter { max_download_mbps: Some(50.0), ..all() },
+        SpeedtestFilter { min_upload_mbps: Some(20.5), max_upload_mbps: Some(70.0), ..all() },
+        SpeedtestFilter { min_ping_ms: Some(10.0), max_ping_ms: Some(60.0), ..all() },
+        SpeedtestFilter { status: failed, min_download_mbps: Some(10.0), ..SpeedtestFilter::from(one) },
+    ] {
+        let within = |value: Option<f64>, least: Option<f64>, greatest: Option<f64>| {
+            least.is_none_or(|least| value.is_some_and(|value| value >= least))
+                && greatest.is_none_or(|greatest| value.is_some_and(|value| value <= greatest))
+        };
+        let expected: Vec<Speedtest> = matching(&rows, &filter.records)
+            .into_iter()
+            .filter(|row| {
+                filter.status.is_none_or(|status| row.status == status)
+                    && (filter.provider.is_none() || row.provider == filter.provider)
+                    && within(row.download_mbps, filter.min_download_mbps, filter.max_download_mbps)
+                    && within(row.upload_mbps, filter.min_upload_mbps, filter.max_upload_mbps)
+                    && within(row.ping_ms, filter.min_ping_ms, filter.max_ping_ms)
+            })
+            .collect();
+        let mut walked = Vec::new();
+        let mut after = None;
+        loop {
+            let request = PageRequest { limit: Limit::new(7).expect("not zero"), after };
+            let page = storage.speedtest_page(&scope(&owner), &filter, &request).await.expect("speed tests");
+            assert_eq!(page.total, expected.len() as u64, "{filter:?}");
+            walked.extend(page.rows);
+            after = page.next;
+            if after.is_none() {
+                break;
+            }
+        }
+        assert_eq!(walked, expected, "{filter:?}");
+    }
+}
+
+/// The same of traceroutes; whether the way changed is storage's own word.
+pub async fn traceroutes_are_found_by_what_they_met(storage: Arc<dyn Storage>) {
+    let owner = account(&storage, "owner").await;
+    let mut rng = StdRng::seed_from_u64(4);
+    let rows: Vec<Traceroute> = random_rows(&mut rng, 120, NOVEMBER, 24 * HOUR);
+    append_all(&storage, &owner, &rows).await;
+    let largest = PageRequest { limit: Limit::LARGEST, after: None };
+    let all = || TracerouteFilter::from(RecordFilter::ALL);
+    // With what storage says of their ways.
+    let rows = storage.traceroute_page(&scope(&owner), &all(), &largest).await.expect("traceroutes").rows;
+    assert!(rows.iter().any(|row| row.path_changed == Some(true)));
+    for filter in [
+        TracerouteFilter { status: Some(TracerouteStatus::Failed), ..all() },
+        TracerouteFilter { target: Some("example.com".to_owned()), ..all() },
+        TracerouteFilter { protocol: Some(TracerouteProtocol::Udp), ..all() },
+        TracerouteFilter { reached: Some(false), ..all() },
+        TracerouteFilter { changes_only: true, ..all() },
+        TracerouteFilter { changes_only: true, target: Some("192.0.2.9".to_owned()), reached: Some(true), ..all() },
+    ] {
+        let expected: Vec<Traceroute> = rows
+            .iter()
+            .filter(|row| {
+                filter.status.is_none_or(|status| row.status == status)
+                    && filter.target.as_ref().is_none_or(|target| row.target == *target)
+                    && filter.protocol.is_none_or(|protocol| row.protocol == protocol)
+                    && filter.reached.is_none_or(|reached| row.reached == reached)
+                    && (!filter.changes_only || row.path_changed == Some(true))
+            })
+            .cloned()
+            .collect();
+        let page = storage.traceroute_page(&scope(&owner), &filter, &largest).await.expect("traceroutes");
+        assert_eq!((page.rows, page.total), (expected.clone(), expected.len() as u64), "{filter:?}");
+        let request = PageRequest { limit: Limit::new(1).expect("not zero"), after: None };
+        let page = storage.traceroute_page(&scope(&owner), &filter, &request).await.expect("traceroutes");
+        assert_eq!((page.rows, page.total), (expected[..1].to_vec(), expected.len() as u64), "{filter:?}");
     }
 }

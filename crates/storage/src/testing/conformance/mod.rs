@@ -4,9 +4,11 @@
 pub mod accounts;
 pub mod agent_administration;
 pub mod agents;
+pub mod aggregates;
 pub mod alert_job;
 pub mod alerts;
 pub mod api_keys;
+pub mod arrivals;
 pub mod audit;
 pub mod buckets;
 pub mod changes;
@@ -67,9 +69,14 @@ macro_rules! record_conformance_tests {
                 speedtest_ranges_and_totals_are_exact, traceroute_ranges_and_totals_are_exact,
                 metrics_of_accounts_are_apart, speedtests_of_accounts_are_apart, traceroutes_of_accounts_are_apart,
                 an_unknown_account_takes_nothing, metrics_far_from_now_are_kept, speedtests_are_unique_by_agent_and_id,
-                traceroutes_are_unique_by_agent_and_id;
+                traceroutes_are_unique_by_agent_and_id, speedtests_are_found_by_what_they_measured,
+                traceroutes_are_found_by_what_they_met;
             buckets: buckets_agree_with_the_samples, unknown_values_and_empty_buckets_are_left_out,
                 ends_of_the_range_cut_buckets, buckets_of_accounts_and_agents_are_apart;
+            aggregates: aggregates_of_agents_labels_and_all_agree_with_the_samples,
+                empty_intervals_are_rows_if_they_are_asked_for, aggregates_of_accounts_are_apart;
+            arrivals: a_copy_that_asks_for_what_came_in_is_whole,
+                speed_tests_and_traceroutes_come_in_the_order_of_their_arrival;
             random_questions: whatever_is_asked_is_answered_as_by_a_plain_list;
             fleet: a_fleet_has_the_newest_of_each_agent, a_fleet_is_of_agents_that_are_known,
                 a_fleet_is_of_one_account;

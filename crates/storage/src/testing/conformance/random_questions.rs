@@ -1,4 +1,4 @@
-//! Lists and buckets against a plain list in memory.
+//! Lists, buckets and aggregates against a plain list in memory.
 
 use std::collections::BTreeMap;
 use std::ops::Bound;
@@ -6,17 +6,19 @@ use std::sync::Arc;
 
 use astranetmon_auth::ManageAccount;
 use astranetmon_domain::{
-    Account, AgentFilter, AgentId, METRIC_FIELDS, MetricSample, NULL, RecordFilter, Retention, TimeRange, Timestamp,
+    Account, AgentFacts, AgentFilter, AgentId, METRIC_FIELDS, MetricSample, NULL, RecordFilter, Retention, TimeRange,
+    Timestamp,
 };
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 
+use super::aggregates::{Asked, aggregated, assert_walk};
 use super::buckets::{assert_agree, buckets, of_samples, query, range};
 use super::records::Record;
 use super::retention::lease;
 use super::sealing::run;
 use super::{NOVEMBER, account, agent_id, scope};
-use crate::{Storage, StorageError};
+use crate::{NewAgent, Storage, StorageError};
 
 const HOUR: i64 = 3_600;
 const DAY: i64 = 86_400;
@@ -63,10 +65,7 @@ impl Model {
         let matching = self.listed.range((first, Bound::Unbounded)).map(|(_, sample)| sample);
         let matching = matching.filter(|sample| {
             filter.range.contains(sample.timestamp)
-                && match &filter.agent {
-                    AgentFilter::One(agent) => sample.agent_id == *agent,
-                    AgentFilter::All | AgentFilter::Nobody => true,
-                }
+                && filter.agent.matches(&sample.agent_id, &labels_of(sample.agent_id.as_str()))
         });
         let mut list: Vec<MetricSample> = matching.cloned().collect();
         list.sort_by(|a, b| b.timestamp.cmp(&a.timestamp).then_with(|| a.agent_id.cmp(&b.agent_id)));
@@ -83,7 +82,7 @@ fn filled(stored: &MetricSample, later: &MetricSample) -> MetricSample {
     MetricSample::from_fixed_values(stored.agent_id.clone(), stored.timestamp, &values)
 }
 
-/// Random pages, walks, totals and buckets, while samples come in time, late and again, while they are sealed, and
+/// Random pages, walks, totals, buckets and aggregates, while samples come in time, late and again, while they are sealed, and
 /// while they end.
 pub async fn whatever_is_asked_is_answered_as_by_a_plain_list(storage: Arc<dyn Storage>) {
     let full = std::env::var("ASTRANETMON_TEST_FULL").as_deref() == Ok("1");
@@ -92,6 +91,12 @@ pub async fn whatever_is_asked_is_answered_as_by_a_plain_list(storage: Arc<dyn S
     let mut now = NOVEMBER;
     for episode in 0..episodes {
         let owner = account(&storage, &format!("owner {episode}")).await;
+        for agent in AGENTS {
+            let facts = AgentFacts { hostname: agent.to_owned(), ..AgentFacts::default() };
+            let (id, labels) = (agent_id(agent), labels_of(agent));
+            let new = NewAgent { id, facts, name: None, public_ip: None, labels };
+            storage.agent_upsert(&scope(&owner), &new, NOVEMBER).await.expect("an agent");
+        }
         let kept = Retention::new(u32::try_from(SAMPLE_DAYS).expect("small"), 400, 800).expect("a retention");
         storage.retention_set(&scope::<ManageAccount>(&owner), Some(kept), NOVEMBER).await.expect("chosen");
         let mut rng = StdRng::seed_from_u64(episode);
@@ -112,8 +117,12 @@ pub async fn whatever_is_asked_is_answered_as_by_a_plain_list(storage: Arc<dyn S
                     ask_for_a_list(&storage, &owner, &model, now, &mut rng).await;
                     asked += 1;
                 }
-                _ => {
+                8 => {
                     ask_for_buckets(&storage, &owner, &model, now, &mut rng).await;
+                    asked += 1;
+                }
+                _ => {
+                    ask_for_aggregates(&storage, &owner, &model, now, &mut rng).await;
                     asked += 1;
                 }
             }
@@ -154,12 +163,25 @@ fn some_range(rng: &mut StdRng, now: Timestamp) -> TimeRange {
     TimeRange { start: end(), end: end() }
 }
 
-async fn ask_for_a_list(storage: &Arc<dyn Storage>, owner: &Account, model: &Model, now: Timestamp, rng: &mut StdRng) {
-    let agent = match rng.random_range(0..5) {
+fn labels_of(agent: &str) -> BTreeMap<String, String> {
+    let site = if agent == "b" { "fra" } else { "ber" };
+    [("site".to_owned(), site.to_owned())].into()
+}
+
+fn some_agents(rng: &mut StdRng) -> AgentFilter {
+    match rng.random_range(0..7) {
         0..2 => AgentFilter::All,
-        place => AgentFilter::One(agent_id(AGENTS[place - 2])),
-    };
-    let filter = RecordFilter { agent, range: some_range(rng, now) };
+        2 => AgentFilter::any_of([0, 2].map(|place| agent_id(AGENTS[place])).into()),
+        3 => AgentFilter::Labelled {
+            labels: labels_of(AGENTS[rng.random_range(0..2)]).into_iter().collect(),
+            among: None,
+        },
+        place => AgentFilter::One(agent_id(AGENTS[place - 4])),
+    }
+}
+
+async fn ask_for_a_list(storage: &Arc<dyn Storage>, owner: &Account, model: &Model, now: Timestamp, rng: &mut StdRng) {
+    let filter = RecordFilter { agent: some_agents(rng), range: some_range(rng, now) };
     let expected = model.list(&filter);
     let limit = [rng.random_range(1..20), rng.random_range(1..1_500), 10_000][rng.random_range(0..3)];
     let walks = rng.random_bool(0.3) && expected.len() < 40 * limit as usize;
@@ -190,4 +212,36 @@ async fn ask_for_buckets(storage: &Arc<dyn Storage>, owner: &Account, model: &Mo
     let of_agent = model.all.values().filter(|sample| sample.agent_id.as_str() == agent);
     let expected = of_samples(&asked, of_agent.map(|sample| (sample.timestamp, sample.clone())));
     assert_agree(&buckets(storage, owner, &asked).await, &expected, &asked);
+}
+
+async fn ask_for_aggregates(
+    storage: &Arc<dyn Storage>,
+    owner: &Account,
+    model: &Model,
+    now: Timestamp,
+    rng: &mut StdRng,
+) {
+    let (hour, from) = (now.as_seconds().div_euclid(HOUR) * HOUR, rng.random_range(0..80));
+    let start = hour - HOUR * from;
+    let (start, end, seconds) = if rng.random_bool(0.5) {
+        // Whole hours, in which summaries are found again.
+        (start, start + HOUR * rng.random_range(1..90), HOUR * [1, 4, 7, 24][rng.random_range(0..4)])
+    } else {
+        // Any time of which nothing is left as a summary.
+        let start = model.folded_before.map_or(start, |before| start.max(before.as_seconds()));
+        let start = start + rng.random_range(0..HOUR);
+        (start, start + rng.random_range(1..30 * HOUR), rng.random_range(60..5 * HOUR))
+    };
+    let span = range(Timestamp::from_seconds(start), Timestamp::from_seconds(end));
+    let records = RecordFilter { agent: some_agents(rng), range: span };
+    let asked = Asked::random(rng, records, seconds);
+    let expected = aggregated(
+        &asked,
+        &model.all,
+        |agent| labels_of(agent.as_str()),
+        |at| model.folded_before.is_some_and(|before| at < before),
+    );
+    let known = AGENTS.map(agent_id);
+    let limit = [rng.random_range(1..20), 10_000][rng.random_range(0..2)];
+    assert_walk(storage, owner, &asked, expected, &known, |agent| labels_of(agent.as_str()), limit).await;
 }

@@ -161,7 +161,7 @@ impl Record for Speedtest {
         after: Option<&Self>,
     ) -> Page<Self> {
         let request = request(limit, after.map(position));
-        let page = storage.speedtest_page(&scope(owner), filter, &request).await.expect("speed tests");
+        let page = storage.speedtest_page(&scope(owner), &filter.clone().into(), &request).await.expect("speed tests");
         Page { more: more(&page), rows: page.rows, total: page.total }
     }
 }
@@ -225,7 +225,7 @@ impl Record for Traceroute {
         after: Option<&Self>,
     ) -> Page<Self> {
         let request = request(limit, after.map(position));
-        let page = storage.traceroute_page(&scope(owner), filter, &request).await.expect("traceroutes");
+        let page = storage.traceroute_page(&scope(owner), &filter.clone().into(), &request).await.expect("traceroutes");
         let more = more(&page);
         let rows = page.rows.into_iter().map(|row| Self { path_changed: None, ..row }).collect();
         Page { rows, total: page.total, more }

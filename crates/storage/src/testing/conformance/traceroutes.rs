@@ -50,7 +50,7 @@ async fn changes(storage: &Arc<dyn Storage>, owner: &Account) -> Vec<Option<bool
 
 async fn stored(storage: &Arc<dyn Storage>, owner: &Account) -> Vec<Traceroute> {
     let page = PageRequest { limit: Limit::LARGEST, after: None };
-    storage.traceroute_page(&scope(owner), &RecordFilter::ALL, &page).await.expect("traceroutes").rows
+    storage.traceroute_page(&scope(owner), &RecordFilter::ALL.into(), &page).await.expect("traceroutes").rows
 }
 
 async fn append(storage: &Arc<dyn Storage>, owner: &Account, rows: Vec<Traceroute>) {

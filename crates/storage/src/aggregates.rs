@@ -1,0 +1,139 @@
+//! Pages of metrics that are put together, whichever database they come from.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use astranetmon_domain::{AgentId, PageRequest, Timestamp};
+
+use crate::figures::{Figures, Wanted};
+use crate::matching::{Agents, Matching};
+use crate::repository::{
+    AggregatePage, AggregatePosition, AggregateQuery, AggregateRow, GroupName, Grouping, TimeAxis,
+};
+
+/// Figures that are held at once: an interval, a group and a field each.
+const MOST_CELLS: usize = 1 << 20;
+
+/// Agents whose samples are put together.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Group {
+    name: GroupName,
+    /// By id.
+    pub(crate) agents: Vec<String>,
+}
+
+/// The groups of those of the account's agents, given by id with their labels as they are stored, that match.
+pub(crate) fn groups(
+    grouping: &Grouping,
+    matching: &Matching,
+    agents: impl IntoIterator<Item = (String, String)>,
+) -> Vec<Group> {
+    let mut groups: BTreeMap<(bool, GroupName), Vec<String>> = BTreeMap::new();
+    for (id, labels) in agents {
+        let matches = match &matching.agents {
+            Agents::All => true,
+            Agents::One(agent) => agent.as_str() == id,
+            Agents::AnyOf(agents) => agents.binary_search_by(|agent| AgentId::as_str(agent).cmp(&id)).is_ok(),
+        };
+        if !matches {
+            continue;
+        }
+        let name: GroupName = match grouping {
+            Grouping::Agent => Some(Arc::from(id.as_str())),
+            Grouping::Nothing => None,
+            Grouping::Label(label) => serde_json::from_str::<BTreeMap<String, String>>(&labels)
+                .ok()
+                .and_then(|labels| labels.get(label).map(|value| Arc::from(value.as_str()))),
+        };
+        groups.entry((name.is_none(), name)).or_default().push(id);
+    }
+    let in_order = |((_, name), mut agents): (_, Vec<String>)| {
+        agents.sort_unstable();
+        Group { name, agents }
+    };
+    groups.into_iter().map(in_order).collect()
+}
+
+/// A page in the making.
+pub(crate) struct AggregateMerge<'a> {
+    query: &'a AggregateQuery,
+    axis: TimeAxis,
+    wanted: Wanted,
+    /// The place of each column's field among those that are wanted.
+    places: Vec<usize>,
+    after: Option<&'a AggregatePosition>,
+    limit: usize,
+    /// The first rows behind `after`, one more than the page holds.
+    first: BTreeMap<AggregatePosition, AggregateRow>,
+    total: u64,
+}
+
+impl<'a> AggregateMerge<'a> {
+    pub(crate) fn new(query: &'a AggregateQuery, page: &'a PageRequest<AggregatePosition, 10_000>) -> Self {
+        let wanted = Wanted::of_columns(query.columns());
+        Self {
+            query,
+            axis: query.axis(),
+            places: query.columns().iter().map(|column| wanted.place_of(column.field)).collect(),
+            wanted,
+            after: page.after.as_ref(),
+            limit: page.limit.rows() as usize,
+            first: BTreeMap::new(),
+            total: 0,
+        }
+    }
+
+    /// How many groups are put together at once.
+    pub(crate) fn groups_at_once(&self) -> usize {
+        if self.wanted.needs_values() {
+            return 1;
+        }
+        (MOST_CELLS / (self.axis.intervals * self.wanted.fields()).max(1)).max(1)
+    }
+
+    /// Where samples of some groups are to be pushed.
+    pub(crate) fn figures(&self, groups: usize) -> Figures {
+        Figures::new(self.axis, self.wanted.clone(), groups)
+    }
+
+    pub(crate) const fn axis(&self) -> TimeAxis {
+        self.axis
+    }
+
+    /// Whether summaries say too little.
+    pub(crate) const fn needs_samples(&self) -> bool {
+        self.wanted.needs_samples()
+    }
+
+    /// Takes the figures of some groups.
+    pub(crate) fn take(&mut self, groups: &[Group], mut figures: Figures) {
+        for (group, Group { name, .. }) in groups.iter().enumerate() {
+            for interval in (0..self.axis.intervals).rev() {
+                let sample_count = figures.sample_count(group, interval);
+                if sample_count == 0 && !self.query.has_empty_intervals() {
+                    continue;
+                }
+                self.total += 1;
+                let start = Timestamp::from_micros(self.axis.start_of(interval));
+                let position = AggregatePosition { start, group: name.clone() };
+                let full = self.first.len() > self.limit;
+                if self.after.is_some_and(|after| position <= *after)
+                    || full && self.first.last_key_value().is_some_and(|(last, _)| position > *last)
+                {
+                    continue;
+                }
+                let columns = self.query.columns().iter().zip(&self.places);
+                let values = columns.map(|(column, place)| figures.figure(group, interval, *place, *column)).collect();
+                self.first.insert(position.clone(), AggregateRow { position, sample_count, values });
+                if full {
+                    self.first.pop_last();
+                }
+            }
+        }
+    }
+
+    pub(crate) fn finish(self) -> AggregatePage {
+        let more = self.first.len() > self.limit;
+        AggregatePage { rows: self.first.into_values().take(self.limit).collect(), total: self.total, more }
+    }
+}
