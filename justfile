@@ -21,9 +21,13 @@ lint:
 openapi:
     cargo run -- openapi --output openapi/openapi.json
 
-# Measure against a prepared body of the same size
+# Measure against a prepared body of the same size, plain SQL and VictoriaMetrics; takes ten minutes
 bench *ARGUMENTS:
-    cargo bench --package astranetmon {{ARGUMENTS}}
+    cargo bench --package astranetmon --bench http -- {{ARGUMENTS}}
+
+# Count the instructions of reading with valgrind
+bench-instructions:
+    cargo bench --package astranetmon --bench instructions
 
 # Measure how fast metrics come in, beside a plain INSERT and COPY of the same rows
 bench-ingest *ARGUMENTS:

@@ -48,7 +48,7 @@ pub use retention::{InvalidRetention, Retention};
 pub use speedtest::{Speedtest, SpeedtestStatus};
 pub use text::clean_text;
 pub use time_range::{InvalidMoment, TimeRange, is_relative_moment, parse_moment};
-pub use timestamp::Timestamp;
+pub use timestamp::{Rfc3339Writer, Timestamp};
 pub use traceroute::{Hop, Traceroute, TracerouteProtocol, TracerouteStatus, path_hash};
 
 /// Rounds to a fixed number of decimals, the way every stored float is rounded on arrival.

@@ -73,17 +73,45 @@ impl Timestamp {
     /// Writes `2026-11-23T11:26:58.123Z`: UTC, milliseconds, rounded down.
     #[must_use]
     pub fn write_rfc3339(self) -> [u8; Self::TEXT_LENGTH] {
-        let millis = self.0.div_euclid(1_000);
-        let (days, in_day) = (millis.div_euclid(86_400_000), millis.rem_euclid(86_400_000));
-        let (year, month, day) = civil_from_days(days);
-        let mut text = *b"0000-00-00T00:00:00.000Z";
-        put(&mut text[0..4], year);
-        put(&mut text[5..7], month);
-        put(&mut text[8..10], day);
-        put(&mut text[11..13], in_day / 3_600_000);
-        put(&mut text[14..16], in_day / 60_000 % 60);
-        put(&mut text[17..19], in_day / 1_000 % 60);
-        put(&mut text[20..23], in_day % 1_000);
+        *Rfc3339Writer::default().write(self)
+    }
+}
+
+/// Writes times as [`Timestamp::write_rfc3339`] does, quicker where many are of one day.
+#[derive(Clone, Debug)]
+pub struct Rfc3339Writer {
+    /// Since 1970-01-01, of the date that stands in the text.
+    day: i64,
+    text: [u8; Timestamp::TEXT_LENGTH],
+}
+
+impl Default for Rfc3339Writer {
+    fn default() -> Self {
+        Self { day: 0, text: *b"1970-01-01T00:00:00.000Z" }
+    }
+}
+
+impl Rfc3339Writer {
+    /// The text of a time, until the next one is written.
+    #[inline]
+    pub fn write(&mut self, timestamp: Timestamp) -> &[u8; Timestamp::TEXT_LENGTH] {
+        let millis = timestamp.0.div_euclid(1_000);
+        let (day, in_day) = (millis.div_euclid(86_400_000), millis.rem_euclid(86_400_000) as u32);
+        let text = &mut self.text;
+        if day != self.day {
+            self.day = day;
+            let (year, month, day) = civil_from_days(day);
+            put(&mut text[0..4], year);
+            put(&mut text[5..7], month);
+            put(&mut text[8..10], day);
+        }
+        let (seconds, fraction) = (in_day / 1_000, in_day % 1_000);
+        let (minutes, second) = (seconds / 60, seconds % 60);
+        for (at, value) in [(11, minutes / 60), (14, minutes % 60), (17, second), (21, fraction % 100)] {
+            text[at] = b'0' + (value / 10) as u8;
+            text[at + 1] = b'0' + (value % 10) as u8;
+        }
+        text[20] = b'0' + (fraction / 100) as u8;
         text
     }
 }
@@ -144,5 +172,15 @@ mod tests {
         assert_eq!(Timestamp::from_micros(1_795_433_218_123_456).to_string(), "2026-11-23T11:26:58.123Z");
         assert_eq!(Timestamp::from_micros(i64::MAX).to_string(), "9999-12-31T23:59:59.999Z");
         assert_eq!(Timestamp::from_micros(i64::MIN).to_string(), "0001-01-01T00:00:00.000Z");
+    }
+
+    #[test]
+    fn a_writer_that_is_used_again_writes_what_a_new_one_does() {
+        let mut writer = Rfc3339Writer::default();
+        let moments = [i64::MIN, -1, 0, 1_000, 86_399_999_999, 86_400_000_000, 1_795_433_218_123_456, i64::MAX];
+        for micros in moments.into_iter().chain(moments.into_iter().rev()) {
+            let timestamp = Timestamp::from_micros(micros);
+            assert_eq!(writer.write(timestamp), &timestamp.write_rfc3339(), "{micros}");
+        }
     }
 }

@@ -63,12 +63,15 @@ impl FieldValues for Measured {
     }
 }
 
-impl<DB: Backend> FromSql<Binary, DB> for Measured
-where
-    Vec<u8>: FromSql<Binary, DB>,
-{
-    fn from_sql(bytes: DB::RawValue<'_>) -> deserialize::Result<Self> {
-        Vec::<u8>::from_sql(bytes).map(|bytes| Self::unpack(&bytes))
+impl FromSql<Binary, Sqlite> for Measured {
+    fn from_sql(mut value: <Sqlite as Backend>::RawValue<'_>) -> deserialize::Result<Self> {
+        Ok(Self::unpack(value.read_blob()))
+    }
+}
+
+impl FromSql<Binary, Pg> for Measured {
+    fn from_sql(value: PgValue<'_>) -> deserialize::Result<Self> {
+        Ok(Self::unpack(value.as_bytes()))
     }
 }
 

@@ -5,6 +5,8 @@
 //! `cargo bench --package astranetmon --bench http [-- SECONDS [SAMPLES]]`: for how long each case is asked (4), and how
 //! many samples each of 200 agents has (50,000).
 
+#[path = "../samples/mod.rs"]
+mod samples;
 mod victoria;
 
 use std::collections::HashMap;
@@ -364,17 +366,28 @@ impl PlainRows {
     }
 }
 
-/// What the samples take, with their indexes.
+/// What the samples take, with their indexes; room that is free to be used again is left out.
 async fn stored_bytes(file: &Path, url: &str, samples: i64) {
+    #[derive(QueryableByName)]
+    struct Bytes {
+        #[diesel(sql_type = diesel::sql_types::BigInt)]
+        bytes: i64,
+    }
     let all = (AGENTS * samples + SMALL_AGENTS * SMALL_SAMPLES) as f64;
-    let bytes = std::fs::metadata(file).expect("a file").len() as f64;
-    println!("sqlite    stored bytes a sample: {:.1} of the whole file  ≤ 40", bytes / all);
+    let mut connection = SqliteConnection::establish(&file.display().to_string()).expect("a database");
+    let used = "SELECT (page_count - freelist_count) * page_size AS bytes \
+                FROM pragma_page_count(), pragma_freelist_count(), pragma_page_size()";
+    let used: Bytes = diesel::sql_query(used).get_result(&mut connection).expect("sizes");
+    println!("sqlite    stored bytes a sample: {:.1} of the whole file  ≤ 40", used.bytes as f64 / all);
     let (client, connection) = tokio_postgres::connect(url, NoTls).await.expect("connected");
     rt::spawn(connection);
+    for table in ["metric_sample", "record_count"] {
+        client.batch_execute(&format!("VACUUM FULL {table}")).await.expect("vacuumed");
+    }
     let sizes = "SELECT sum(pg_total_relation_size(c.oid))::float8 FROM pg_class c WHERE c.relkind = 'r' \
                  AND (c.relname LIKE 'metric_%' OR c.relname LIKE 'record_count%')";
     let bytes: f64 = client.query_one(sizes, &[]).await.expect("sizes").get(0);
-    println!("postgres  stored bytes a sample: {:.1} of its tables  ≤ 45", bytes / all);
+    println!("postgres  stored bytes a sample: {:.1} of its tables, vacuumed  ≤ 45", bytes / all);
 }
 
 /// What 200 readers that do not read keep in memory.
@@ -474,40 +487,9 @@ async fn seal(storage: &Arc<dyn Storage>, operator: &Operator, now: Timestamp) {
     println!("{}: sealed {sealed} in {:?}, the longest step {longest:?}", storage.kind(), begun_at.elapsed());
 }
 
-/// All 28 fields known, with values of the size that real ones have.
 fn sample(agent: i64, minute: i64, samples: i64, now: Timestamp) -> MetricSample {
     let id = AgentId::parse(&format!("agent-{agent}")).expect("an id");
-    let wave = ((minute * 37 + agent * 11) % 9_973) as f64;
-    MetricSample {
-        interval_seconds: Some(60),
-        cpu_percent: Some(wave / 100.0),
-        load_1: Some(wave / 2_000.0),
-        load_5: Some(1.25),
-        load_15: Some(0.98),
-        memory_total_bytes: Some(17_179_869_184),
-        memory_used_bytes: Some(8_000_000_000 + minute * 4_096),
-        memory_percent: Some(46.57),
-        swap_total_bytes: Some(4_294_967_296),
-        swap_used_bytes: Some(202_719_232),
-        disk_total_bytes: Some(171_798_691_840),
-        disk_used_bytes: Some(54_946_668_544 + minute * 512),
-        disk_percent: Some(31.98),
-        disk_read_bytes_per_second: Some(265_306 + minute),
-        disk_write_bytes_per_second: Some(1_103_589 + minute),
-        network_receive_bytes_per_second: Some(1_582_386 + minute),
-        network_transmit_bytes_per_second: Some(7_081_432 + minute),
-        network_receive_bytes_total: Some(49_449_278_003_414 + minute * 95_000_000),
-        network_transmit_bytes_total: Some(230_764_203_305_423 + minute * 424_000_000),
-        network_errors_count: Some(0),
-        latency_ms: Some(wave / 700.0),
-        jitter_ms: Some(0.31),
-        packet_loss_percent: Some(0.0),
-        temperature_celsius: Some(45.5),
-        process_count: Some(184),
-        uptime_seconds: Some(54_946_139 + minute * 60),
-        ..MetricSample::new(id, now.plus_seconds((minute - samples) * 60))
-    }
-    .normalized()
+    samples::sample(id, agent, minute, now.plus_seconds((minute - samples) * 60))
 }
 
 /// Keeps the API's own answers as the prepared bodies.

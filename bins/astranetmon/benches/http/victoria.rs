@@ -87,7 +87,6 @@ pub(crate) async fn compare(address: &SocketAddr, key: &str, samples: i64) {
     let _ = client.get(format!("http://{LISTEN}/internal/force_merge")).send().await;
     rt::time::sleep(Duration::from_secs(5)).await;
     println!("victoria  {values} values taken in {:?}", begun_at.elapsed());
-    println!("victoria  stored bytes a value: {:.2}", bytes_of(victoria.folder.path()) as f64 / values as f64);
     let seconds = |days: i64| now.plus_seconds(-days * DAY).as_seconds();
     let (start, end) = (seconds(8), seconds(8) + 10_000 * 60);
     let one = "{agent=\"agent-1\"}";
@@ -153,4 +152,10 @@ pub(crate) async fn compare(address: &SocketAddr, key: &str, samples: i64) {
             theirs.as_secs_f64() / ours.as_secs_f64(),
         );
     }
+    // What it holds in memory is on the disk once it has ended.
+    let mut victoria = victoria;
+    let id = victoria.process.id().to_string();
+    Command::new("kill").args(["-TERM", &id]).status().expect("kill runs");
+    victoria.process.wait().expect("it ends");
+    println!("victoria  stored bytes a value: {:.2}", bytes_of(victoria.folder.path()) as f64 / values as f64);
 }

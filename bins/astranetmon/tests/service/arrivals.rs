@@ -202,7 +202,7 @@ async fn a_key_has_eight_streams_and_its_end_is_theirs() {
     let ended = caller.get(&server, "/api/v1/stream?seconds=0&after=", &key.secret).await;
     assert_eq!((ended.status, ended.body.matches("event: metric\n").count()), (200, 1), "{ended:?}");
     assert!(ended.header("x-ratelimit-remaining").is_some(), "each that was asked for is one request");
-    succeeds(&database, &["key", "revoke", "--account", "stream", "--id", &key.id.to_string()]).await;
+    succeeds(&database, &["key", "revoke", "--account", "stream", &key.id.to_string()]).await;
     while timeout(Duration::from_secs(10), last.block()).await.expect("ended in time").is_some() {}
     server.stop().await;
 }

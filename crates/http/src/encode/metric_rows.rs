@@ -1,12 +1,12 @@
 //! Metrics as text, straight from columns.
 
-use astranetmon_domain::{AgentId, METRIC_FIELDS, MetricColumns, MetricFieldKind, NULL, Timestamp};
+use astranetmon_domain::{AgentId, METRIC_FIELDS, MetricColumns, MetricFieldKind, NULL, Rfc3339Writer, Timestamp};
 
 use super::list_body::Rows;
 use super::{Fields, csv, number};
 
-/// Longest text that is copied as one fixed block; every key fits.
-const BLOCK: usize = 48;
+/// Longest text that is copied as one fixed block; every key fits, with any number behind it.
+const BLOCK: usize = 64;
 /// A short text padded to one size, so that copying it is a few moves and no call.
 #[derive(Clone, Copy)]
 struct Fragment {
@@ -32,6 +32,7 @@ impl Fragment {
         Self { block, length }
     }
 
+    #[inline]
     fn write(&self, buffer: &mut [u8], at: usize) -> usize {
         buffer[at..at + BLOCK].copy_from_slice(&self.block);
         at + self.length
@@ -66,16 +67,56 @@ fn write_text(buffer: &mut [u8], at: usize, text: &[u8]) -> usize {
     at + text.len()
 }
 
+/// The row before, as it was written: much of what is measured stays the same from one row to the next, and to copy a text
+/// is quicker than to make it.
+struct Repeats {
+    values: [i64; METRIC_FIELDS.len()],
+    /// Of the texts; 0 until a value has come twice, so that what changes from row to row costs no more than a
+    /// comparison.
+    lengths: [usize; METRIC_FIELDS.len()],
+    /// Keys and values, each with whatever stood behind it.
+    texts: [[u8; BLOCK]; METRIC_FIELDS.len()],
+    time: Rfc3339Writer,
+}
+
+impl Default for Repeats {
+    fn default() -> Self {
+        Self {
+            values: [NULL; METRIC_FIELDS.len()],
+            lengths: [0; METRIC_FIELDS.len()],
+            texts: [[0; BLOCK]; METRIC_FIELDS.len()],
+            time: Rfc3339Writer::default(),
+        }
+    }
+}
+
 /// Writes a row at `at` and returns its end. `buffer` has [`ROW_BYTES`] behind `at`.
-fn write_row(buffer: &mut [u8], at: usize, columns: &MetricColumns, row: usize) -> usize {
+fn write_row(buffer: &mut [u8], at: usize, columns: &MetricColumns, row: usize, repeats: &mut Repeats) -> usize {
     let at = FIRST_KEY.write(buffer, at);
     let at = write_text(buffer, at, columns.agent_id(row).as_str().as_bytes());
     let at = TIME_KEY.write(buffer, at);
-    let mut at = write_text(buffer, at, &Timestamp::write_rfc3339(columns.timestamp(row)));
-    for ((key, field), column) in KEYS.iter().zip(&METRIC_FIELDS).zip(columns.values()) {
-        at = key.write(buffer, at);
-        let value = column[row];
-        at = if value == NULL { write_text(buffer, at, b"null") } else { write_number(buffer, at, field.kind, value) };
+    buffer[at..at + Timestamp::TEXT_LENGTH].copy_from_slice(repeats.time.write(columns.timestamp(row)));
+    let mut at = at + Timestamp::TEXT_LENGTH;
+    for (place, column) in columns.values().iter().enumerate() {
+        let (value, start) = (column[row], at);
+        let repeated = value == repeats.values[place];
+        if repeated && repeats.lengths[place] > 0 {
+            buffer[at..at + BLOCK].copy_from_slice(&repeats.texts[place]);
+            at += repeats.lengths[place];
+            continue;
+        }
+        at = KEYS[place].write(buffer, at);
+        at = match value {
+            NULL => write_text(buffer, at, b"null"),
+            value => write_number(buffer, at, METRIC_FIELDS[place].kind, value),
+        };
+        if repeated {
+            repeats.texts[place].copy_from_slice(&buffer[start..start + BLOCK]);
+            repeats.lengths[place] = at - start;
+        } else {
+            repeats.values[place] = value;
+            repeats.lengths[place] = 0;
+        }
     }
     write_text(buffer, at, b"}")
 }
@@ -109,11 +150,12 @@ pub(crate) struct MetricRows {
     columns: MetricColumns,
     /// The next row.
     row: usize,
+    repeats: Box<Repeats>,
 }
 
 impl MetricRows {
-    pub(crate) const fn new(columns: MetricColumns) -> Self {
-        Self { columns, row: 0 }
+    pub(crate) fn new(columns: MetricColumns) -> Self {
+        Self { columns, row: 0, repeats: Box::default() }
     }
 
     /// Appends the number of a measured field of the next row; false if it is unknown.
@@ -192,7 +234,7 @@ impl Rows for MetricRows {
         let mut at = out.len();
         out.resize(at + (bytes + ROW_BYTES + 1).min(self.left() * (ROW_BYTES + 1)), 0);
         while self.row < self.columns.len() && at < bytes {
-            at = write_row(out, at, &self.columns, self.row);
+            at = write_row(out, at, &self.columns, self.row, &mut self.repeats);
             out[at] = behind;
             at += 1;
             self.row += 1;
@@ -227,6 +269,7 @@ mod tests {
         let most = if kind == MetricFieldKind::Integer { i64::MAX } else { 9_000_000_000_000_000 };
         prop_oneof![
             2 => Just(NULL),
+            4 => Just(1_234),
             1 => prop::sample::select(vec![0, 1, -1, 9, 10, -10, 99, 100, 999, -999, 1_000, most, -most]),
             3 => -10_000i64..10_000_000,
             1 => -most..=most,
@@ -260,8 +303,15 @@ mod tests {
         let mut page = MetricPage::default();
         page.columns.push(&"x".repeat(AgentId::MAX_LENGTH), Timestamp::MAX, &[-i64::MAX; METRIC_FIELDS.len()]);
         let mut buffer = vec![0; ROW_BYTES];
-        let end = write_row(&mut buffer, 0, &page.columns, 0);
+        let end = write_row(&mut buffer, 0, &page.columns, 0, &mut Repeats::default());
         assert!(end + BLOCK <= ROW_BYTES, "{end}");
+    }
+
+    #[test]
+    fn every_key_with_the_longest_number_behind_it_is_one_block() {
+        for key in &KEYS {
+            assert!(key.length + number::LONGEST <= BLOCK, "{}", key.length);
+        }
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! Query parameters as the document describes them: exactly what the code accepts.
 
-use serde_json::json;
+use serde_json::{Value, json};
 use utoipa::openapi::path::{Parameter, ParameterBuilder, ParameterIn, ParameterStyle};
 use utoipa::openapi::schema::{Array, ArrayBuilder};
 use utoipa::openapi::{Object, ObjectBuilder, Required, Type};
@@ -66,6 +66,22 @@ pub(crate) fn label() -> Parameter {
     repeated("label", description, text().pattern(Some("^[A-Za-z0-9._-]{1,64}:")), "site:ber")
 }
 
+/// Some of these names, with commas between them.
+fn list(name: &str, description: &str, names: &[&str], default: Option<Value>, example: &Value) -> Parameter {
+    let items = text().enum_values(Some(names.iter().copied()));
+    let schema = ArrayBuilder::new().items(Object::from(items)).min_items(Some(1)).unique_items(true).default(default);
+    ParameterBuilder::new()
+        .name(name)
+        .parameter_in(ParameterIn::Query)
+        .required(Required::False)
+        .description(Some(description))
+        .style(Some(ParameterStyle::Form))
+        .explode(Some(false))
+        .schema(Some(Array::from(schema)))
+        .example(Some(example.clone()))
+        .build()
+}
+
 /// One of some names.
 pub(crate) fn choice(
     parameter: QueryParameter,
@@ -117,23 +133,7 @@ pub(crate) fn agg() -> Parameter {
     let description = "With `interval` or `points`: which figures of each field, with commas between them; they stand in \
                        `<field>_<agg>`. Percentiles are exact, by nearest rank. Percentiles, `first` and `last` are \
                        `null` where only summaries of old metrics are left.";
-    let names = Aggregate::ALL.map(Aggregate::as_str);
-    let items = text().enum_values(Some(names));
-    let schema = ArrayBuilder::new()
-        .items(Object::from(items))
-        .min_items(Some(1))
-        .unique_items(true)
-        .default(Some(json!(["avg"])));
-    ParameterBuilder::new()
-        .name("agg")
-        .parameter_in(ParameterIn::Query)
-        .required(Required::False)
-        .description(Some(description))
-        .style(Some(ParameterStyle::Form))
-        .explode(Some(false))
-        .schema(Some(Array::from(schema)))
-        .example(Some(json!(["avg", "p95"])))
-        .build()
+    list("agg", description, &Aggregate::ALL.map(Aggregate::as_str), Some(json!(["avg"])), &json!(["avg", "p95"]))
 }
 
 pub(crate) fn group_by() -> Parameter {
@@ -189,20 +189,9 @@ pub(crate) fn cursor() -> Parameter {
     query("cursor", description, text())
 }
 
-pub(crate) fn kinds(names: &[&'static str]) -> Parameter {
+pub(crate) fn kinds(names: &[&str]) -> Parameter {
     let description = "Only records of these kinds, with commas between them. Without it, all that the key may read.";
-    let items = text().enum_values(Some(names.iter().copied()));
-    let schema = ArrayBuilder::new().items(Object::from(items)).min_items(Some(1)).unique_items(true);
-    ParameterBuilder::new()
-        .name("kinds")
-        .parameter_in(ParameterIn::Query)
-        .required(Required::False)
-        .description(Some(description))
-        .style(Some(ParameterStyle::Form))
-        .explode(Some(false))
-        .schema(Some(Array::from(schema)))
-        .example(Some(json!(names)))
-        .build()
+    list("kinds", description, names, None, &json!(names))
 }
 
 pub(crate) fn seconds(most: u32) -> Parameter {
@@ -215,13 +204,7 @@ pub(crate) fn seconds(most: u32) -> Parameter {
 
 pub(crate) fn last_event_id() -> Parameter {
     let description = "The id of the last event that was seen; clients of server-sent events send it by themselves.";
-    ParameterBuilder::new()
-        .name("Last-Event-ID")
-        .parameter_in(ParameterIn::Header)
-        .required(Required::False)
-        .description(Some(description))
-        .schema(Some(Object::from(text())))
-        .build()
+    header("Last-Event-ID", description, text())
 }
 
 pub(crate) fn after() -> Parameter {
@@ -238,18 +221,7 @@ pub(crate) fn fields(names: &[&str]) -> Parameter {
     let description = "Only these fields of each record, with commas between them; they come in the record's own order. \
                        What the answer's schema requires is then required of these alone. With intervals: only figures \
                        of these fields.";
-    let items = text().enum_values(Some(names.iter().copied()));
-    let schema = ArrayBuilder::new().items(Object::from(items)).min_items(Some(1)).unique_items(true);
-    ParameterBuilder::new()
-        .name("fields")
-        .parameter_in(ParameterIn::Query)
-        .required(Required::False)
-        .description(Some(description))
-        .style(Some(ParameterStyle::Form))
-        .explode(Some(false))
-        .schema(Some(Array::from(schema)))
-        .example(Some(json!(names.iter().take(2).collect::<Vec<_>>())))
-        .build()
+    list("fields", description, names, None, &json!(names.iter().take(2).collect::<Vec<_>>()))
 }
 
 pub(crate) fn include() -> Parameter {
@@ -269,12 +241,16 @@ pub(crate) fn format() -> Parameter {
 pub(crate) fn if_none_match() -> Parameter {
     let description = "The `ETag` of an answer that the caller has, or several of them: if it is still the answer, \
                        that is said with 304, which costs no quota.";
+    header("If-None-Match", description, text().examples([json!("\"c2VlIHRoZSBjb250cmFjdA\"")]))
+}
+
+fn header(name: &str, description: &str, schema: ObjectBuilder) -> Parameter {
     ParameterBuilder::new()
-        .name("If-None-Match")
+        .name(name)
         .parameter_in(ParameterIn::Header)
         .required(Required::False)
         .description(Some(description))
-        .schema(Some(Object::from(text().examples([json!("\"c2VlIHRoZSBjb250cmFjdA\"")]))))
+        .schema(Some(Object::from(schema)))
         .build()
 }
 

@@ -1,5 +1,7 @@
 //! Whole numbers in few bits: what a chunk's columns are made of. `docs/storage/chunk-format.md` specifies the bytes.
 
+use std::ops::Range;
+
 /// Stands for an unknown number; [`astranetmon_domain::NULL`].
 const UNKNOWN: i64 = astranetmon_domain::NULL;
 /// Numbers of one block: each block has a base, a step and a width of its own, so that a peak widens its neighbours only.
@@ -72,7 +74,13 @@ const fn greatest_common_divisor(mut a: u64, mut b: u64) -> u64 {
 
 /// Reads the column of `rows` numbers at the start of `bytes` into `out`, in place of what is there. [`TAIL`] must lie
 /// behind it. `None` for bytes that [`pack`] never wrote.
-pub(super) fn unpack(mut bytes: &[u8], rows: usize, out: &mut Vec<i64>) -> Option<()> {
+pub(super) fn unpack(bytes: &[u8], rows: usize, out: &mut Vec<i64>) -> Option<()> {
+    unpack_within(bytes, rows, 0..rows, out)
+}
+
+/// The same, of which only the numbers within `wanted` must be right, and all that are there: blocks before them are
+/// passed over where they can be, and those behind them are not looked at.
+pub(super) fn unpack_within(mut bytes: &[u8], rows: usize, wanted: Range<usize>, out: &mut Vec<i64>) -> Option<()> {
     out.clear();
     let layout = take(&mut bytes, 1)?[0];
     if layout == NOTHING_KNOWN {
@@ -87,12 +95,14 @@ pub(super) fn unpack(mut bytes: &[u8], rows: usize, out: &mut Vec<i64>) -> Optio
     if known == 0 || known > rows {
         return None;
     }
+    // Where known numbers lie is not told by rows.
+    let wanted = if gaps.is_some() { 0..known } else { wanted.start..wanted.end.min(known) };
     match layout & !GAPS {
-        VALUES => unpack_blocks(&mut bytes, known, out)?,
+        VALUES => unpack_blocks(&mut bytes, known, &wanted, out)?,
         DIFFERENCES => {
             let mut sum = get_signed(&mut bytes)?;
             out.push(sum);
-            unpack_blocks(&mut bytes, known - 1, out)?;
+            unpack_blocks(&mut bytes, known - 1, &(0..wanted.end.saturating_sub(1)), out)?;
             for number in &mut out[1..] {
                 sum = sum.wrapping_add(*number);
                 *number = sum;
@@ -117,9 +127,11 @@ pub(super) fn unpack(mut bytes: &[u8], rows: usize, out: &mut Vec<i64>) -> Optio
     Some(())
 }
 
-fn unpack_blocks(bytes: &mut &[u8], mut left: usize, out: &mut Vec<i64>) -> Option<()> {
-    while left > 0 {
-        let count = left.min(BLOCK);
+/// `wanted` counts from the first number of the blocks.
+fn unpack_blocks(bytes: &mut &[u8], numbers: usize, wanted: &Range<usize>, out: &mut Vec<i64>) -> Option<()> {
+    let mut passed = 0;
+    while passed < wanted.end.min(numbers) {
+        let count = (numbers - passed).min(BLOCK);
         let base = get_signed(bytes)?;
         let step = get(bytes)?;
         let width = usize::from(take(bytes, 1)?[0]);
@@ -128,6 +140,7 @@ fn unpack_blocks(bytes: &mut &[u8], mut left: usize, out: &mut Vec<i64>) -> Opti
         let number = |offset: u64| base.wrapping_add(offset.wrapping_mul(step).cast_signed());
         match width {
             0 => out.resize(out.len() + count, base),
+            1..=64 if passed + count <= wanted.start => out.resize(out.len() + count, UNKNOWN),
             1..=57 => {
                 let mask = (1 << width) - 1;
                 out.extend((0..count).map(|place| {
@@ -148,7 +161,7 @@ fn unpack_blocks(bytes: &mut &[u8], mut left: usize, out: &mut Vec<i64>) -> Opti
             _ => return None,
         }
         *bytes = &bytes[length..];
-        left -= count;
+        passed += count;
     }
     Some(())
 }
@@ -244,6 +257,20 @@ mod tests {
         for round in 0..5_000 {
             let numbers = random(&mut rng);
             assert_eq!(unpacked(&packed(&numbers), numbers.len()).as_deref(), Some(&numbers[..]), "round {round}");
+        }
+    }
+
+    #[test]
+    fn a_part_of_a_column_is_that_of_the_whole() {
+        let mut rng = StdRng::seed_from_u64(2);
+        for round in 0..5_000 {
+            let numbers = random(&mut rng);
+            let bytes = [&packed(&numbers)[..], &TAIL].concat();
+            let start = rng.random_range(0..=numbers.len());
+            let wanted = start..rng.random_range(start..=numbers.len());
+            let mut part = vec![7; 3];
+            unpack_within(&bytes, numbers.len(), wanted.clone(), &mut part).expect("read");
+            assert_eq!(part.get(wanted.clone()), Some(&numbers[wanted.clone()]), "round {round} {wanted:?}");
         }
     }
 

@@ -3,7 +3,9 @@
 //! Rows are read first, then the times of the chunks that may hold some of the page, then the columns of those that do.
 //! A sample that is sealed between the first two is seen in both places and taken once.
 
-use std::collections::BTreeSet;
+use std::cmp::Reverse;
+use std::collections::{BTreeSet, BinaryHeap};
+use std::ops::Range;
 
 use astranetmon_domain::{AgentId, METRIC_FIELDS, MetricColumns, MetricPosition, NULL, TimeRange, Timestamp};
 use diesel::prelude::*;
@@ -23,26 +25,72 @@ pub(crate) struct ChunkHead {
     pub(crate) times: Vec<u8>,
 }
 
-/// One sample of the page: where it is.
+/// Samples of the page that lie behind one another in one source too: rows, whose order is that of the page, or a chunk,
+/// whose order is the other way round.
 #[derive(Clone, Copy)]
-struct Place {
-    timestamp: i64,
-    /// The agent's place in the order of ids.
-    agent: u32,
-    /// 0 for the rows, otherwise the chunk's place in the list, from 1.
-    source: u32,
-    row: u32,
+struct Run {
+    /// Of the page.
+    at: usize,
+    /// Of the source: the first of the page.
+    row: usize,
+    count: usize,
 }
 
 /// A page in the making.
 pub(crate) struct PageMerge {
-    /// The samples of the page, in its order.
-    places: Vec<Place>,
     heads: Vec<ChunkHead>,
     agents: Vec<AgentId>,
+    agent_indexes: Vec<u32>,
+    timestamps: Vec<i64>,
     values: [Vec<i64>; METRIC_FIELDS.len()],
-    /// Rows of the page by chunk: row of the chunk, row of the page.
-    of_chunk: Vec<Vec<(usize, usize)>>,
+    of_chunk: Vec<Vec<Run>>,
+}
+
+/// What is left of a source while the page is put in order: its samples, newest first.
+struct Source<'a> {
+    times: Times<'a>,
+    /// Rows that are left: of rows the first, of a chunk the last is the next.
+    left: Range<usize>,
+    /// The chunk's place in the list.
+    chunk: Option<usize>,
+}
+
+enum Times<'a> {
+    /// Of all rows, with the places of their agents in the order of ids.
+    Rows {
+        times: &'a [i64],
+        agents: &'a [u32],
+    },
+    Chunk {
+        times: Vec<i64>,
+        agent: u32,
+    },
+}
+
+/// Where a sample stands in the page, the first being the greatest: newest first, then by agent, then rows before chunks,
+/// of which the copy is left out.
+type Standing = (i64, Reverse<u32>, bool);
+
+impl Source<'_> {
+    fn next(&self) -> Option<(usize, Standing)> {
+        match &self.times {
+            Times::Rows { times, agents } => {
+                let row = self.left.start;
+                (row < self.left.end).then(|| (row, (times[row], Reverse(agents[row]), true)))
+            }
+            Times::Chunk { times, agent } => {
+                let row = self.left.end.checked_sub(1).filter(|row| *row >= self.left.start)?;
+                Some((row, (times[row], Reverse(*agent), false)))
+            }
+        }
+    }
+
+    fn pass(&mut self) {
+        match self.times {
+            Times::Rows { .. } => self.left.start += 1,
+            Times::Chunk { .. } => self.left.end -= 1,
+        }
+    }
 }
 
 impl PageMerge {
@@ -60,14 +108,12 @@ impl PageMerge {
         let names: Vec<&str> = names.into_iter().collect();
         let rank = |name: &str| names.binary_search(&name).map_or(u32::MAX, |rank| rank as u32);
         let ranks: Vec<u32> = rows.agents().iter().map(|agent| rank(agent.as_str())).collect();
-        let mut places: Vec<Place> = Vec::with_capacity(2 * most);
-        for (row, (&timestamp, &agent)) in (0..).zip(rows.timestamps().iter().zip(rows.agent_indexes())) {
-            places.push(Place { timestamp, agent: ranks[agent as usize], source: 0, row });
-        }
+        let row_agents: Vec<u32> = rows.agent_indexes().iter().map(|&agent| ranks[agent as usize]).collect();
+        let times = Times::Rows { times: rows.timestamps(), agents: &row_agents };
+        let mut sources = vec![Source { times, left: 0..rows.len(), chunk: None }];
         let start = range.start.map_or(i64::MIN, Timestamp::as_micros);
         let end = range.end.map_or(i64::MAX, Timestamp::as_micros);
-        for (source, head) in (1..).zip(&heads) {
-            let agent = rank(&head.agent_id);
+        for (chunk, head) in heads.iter().enumerate() {
             // What is before the end of the page before, or at that moment, by an agent behind its last.
             let end = match after {
                 Some(after) if after.agent_id.as_str() < head.agent_id.as_str() => after.timestamp.as_micros() + 1,
@@ -76,38 +122,82 @@ impl PageMerge {
             }
             .min(end);
             let times = unpack_times(&head.times)?;
-            let within = times.partition_point(|&at| at < start)..times.partition_point(|&at| at < end);
-            places.extend(within.rev().map(|row| Place { timestamp: times[row], agent, source, row: row as u32 }));
+            let left = times.partition_point(|&at| at < start)..times.partition_point(|&at| at < end);
+            sources.push(Source {
+                times: Times::Chunk { times, agent: rank(&head.agent_id) },
+                left,
+                chunk: Some(chunk),
+            });
         }
-        let order = |place: &Place| (std::cmp::Reverse(place.timestamp), place.agent, std::cmp::Reverse(place.source));
-        let enough = most + rows.len();
-        if places.len() > 4 * enough {
-            places.select_nth_unstable_by_key(enough, order);
-            places.truncate(enough);
-        }
-        places.sort_by_key(order);
-        places.dedup_by_key(|place| (place.timestamp, place.agent));
-        places.truncate(most);
+        let mut page = Self {
+            agents: Vec::new(),
+            agent_indexes: Vec::with_capacity(most),
+            timestamps: Vec::with_capacity(most),
+            values: std::array::from_fn(|_| Vec::new()),
+            of_chunk: vec![Vec::new(); heads.len()],
+            heads: Vec::new(),
+        };
+        let of_rows = page.merge(sources, most);
         let agents: Option<Vec<AgentId>> = names.iter().map(|name| AgentId::parse(name).ok()).collect();
-        let agents = agents.ok_or(StorageError::Internal { context: "a chunk's agent", source: None })?;
-        let mut values = std::array::from_fn(|_| vec![NULL; places.len()]);
-        let mut of_chunk = vec![Vec::new(); heads.len()];
-        for (at, place) in places.iter().enumerate() {
-            match (place.source as usize).checked_sub(1) {
-                Some(chunk) => of_chunk[chunk].push((place.row as usize, at)),
-                None => {
-                    for (column, rows) in values.iter_mut().zip(rows.values()) {
-                        column[at] = rows[place.row as usize];
+        page.agents = agents.ok_or(StorageError::Internal { context: "a chunk's agent", source: None })?;
+        page.values = std::array::from_fn(|_| vec![NULL; page.timestamps.len()]);
+        for (column, stored) in page.values.iter_mut().zip(rows.values()) {
+            for run in &of_rows {
+                column[run.at..run.at + run.count].copy_from_slice(&stored[run.row..run.row + run.count]);
+            }
+        }
+        page.heads = heads;
+        Ok(page)
+    }
+
+    /// Puts the first `most` samples of the sources in order; those that are rows are given back.
+    fn merge(&mut self, mut sources: Vec<Source<'_>>, most: usize) -> Vec<Run> {
+        let mut of_rows: Vec<Run> = Vec::new();
+        let standing = |sources: &[Source<'_>], source: usize| sources[source].next().map(|(_, next)| (next, source));
+        let mut waiting: BinaryHeap<(Standing, usize)> =
+            (0..sources.len()).filter_map(|source| standing(&sources, source)).collect();
+        while let Some((_, source)) = waiting.pop() {
+            // On from the same source, for as long as it has the first of all.
+            while let Some((row, next)) = sources[source].next() {
+                if waiting.peek().is_some_and(|(first, _)| *first > next) {
+                    waiting.push((next, source));
+                    break;
+                }
+                sources[source].pass();
+                let (timestamp, Reverse(agent), _) = next;
+                let at = self.timestamps.len();
+                if self.timestamps.last() == Some(&timestamp) && self.agent_indexes.last() == Some(&agent) {
+                    continue;
+                }
+                if at == most {
+                    return of_rows;
+                }
+                self.timestamps.push(timestamp);
+                self.agent_indexes.push(agent);
+                let chunk = sources[source].chunk;
+                let runs = chunk.map_or(&mut of_rows, |chunk| &mut self.of_chunk[chunk]);
+                match runs.last_mut() {
+                    Some(run)
+                        if run.at + run.count == at
+                            && row
+                                == if chunk.is_some() {
+                                    run.row.wrapping_sub(run.count)
+                                } else {
+                                    run.row + run.count
+                                } =>
+                    {
+                        run.count += 1;
                     }
+                    _ => runs.push(Run { at, row, count: 1 }),
                 }
             }
         }
-        Ok(Self { places, heads, agents, values, of_chunk })
+        of_rows
     }
 
     /// Samples of the page.
     pub(crate) fn len(&self) -> usize {
-        self.places.len()
+        self.timestamps.len()
     }
 
     /// The chunks whose columns the page needs.
@@ -118,20 +208,24 @@ impl PageMerge {
     /// Takes from the columns of a needed chunk what the page shows.
     pub(crate) fn fill(&mut self, chunk: usize, packed: &[u8]) -> Result<()> {
         let columns = PackedColumns::read(packed)?;
+        let runs = &self.of_chunk[chunk];
+        // Runs go from the newest to the oldest.
+        let (Some(newest), Some(oldest)) = (runs.first(), runs.last()) else { return Ok(()) };
+        let within = (oldest.row + 1).saturating_sub(oldest.count)..newest.row + 1;
         let mut unpacked = Vec::new();
         for (field, values) in self.values.iter_mut().enumerate() {
-            columns.field(field, &mut unpacked)?;
-            for &(row, at) in &self.of_chunk[chunk] {
-                values[at] = unpacked.get(row).copied().unwrap_or(NULL);
+            columns.field_within(field, within.clone(), &mut unpacked)?;
+            for run in runs {
+                let stored = unpacked.get((run.row + 1).saturating_sub(run.count)..run.row + 1).unwrap_or_default();
+                let shown = &mut values[run.at..run.at + run.count];
+                shown.iter_mut().zip(stored.iter().rev()).for_each(|(shown, stored)| *shown = *stored);
             }
         }
         Ok(())
     }
 
     pub(crate) fn finish(self) -> MetricColumns {
-        let timestamps = self.places.iter().map(|place| place.timestamp).collect();
-        let agents = self.places.iter().map(|place| place.agent).collect();
-        MetricColumns::from_columns(self.agents, agents, timestamps, self.values)
+        MetricColumns::from_columns(self.agents, self.agent_indexes, self.timestamps, self.values)
     }
 }
 

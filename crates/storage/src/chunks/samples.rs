@@ -1,8 +1,10 @@
 //! The samples of one chunk, column by column, and their bytes. `docs/storage/chunk-format.md` specifies them.
 
+use std::ops::Range;
+
 use astranetmon_domain::{METRIC_FIELDS, NULL};
 
-use super::numbers::{TAIL, get, pack, put, take, unpack};
+use super::numbers::{TAIL, get, pack, put, take, unpack, unpack_within};
 use crate::StorageError;
 use crate::measured::Measured;
 use crate::retention::Summary;
@@ -199,6 +201,14 @@ impl<'a> PackedColumns<'a> {
     /// The ingestion sequences.
     pub(crate) fn sequences(&self, out: &mut Vec<i64>) -> Result<()> {
         self.column(0, out)
+    }
+
+    /// The same, of which only the rows within `rows` must be right, and all that are there.
+    pub(crate) fn field_within(&self, field: usize, rows: Range<usize>, out: &mut Vec<i64>) -> Result<()> {
+        match self.columns.get(LEADING + field) {
+            Some(bytes) => unpack_within(bytes, self.rows, rows, out).ok_or_else(damaged),
+            None => self.field(field, out),
+        }
     }
 
     /// The values of the field of that place in [`METRIC_FIELDS`], in place of what is in `out`.

@@ -184,8 +184,10 @@ async fn every_list_query_uses_an_index_with_a_million_rows() {
             // A partition without rows is read whole, and a handful is sorted; nothing that grows is.
             let rows = estimated_rows(line).unwrap_or(0);
             let whole = line.contains("Seq Scan") && rows > 1;
-            // All agents of the account are read, with what is known of each.
-            let sorted = line.contains("Sort  (") && rows > 100 && name != "how agents are";
+            // All agents of the account are read, with what is known of each; what several agents have is put in order, and
+            // so are chunks by what came into them first.
+            let may_sort = name == "how agents are" || name.contains("AnyOf") || name.starts_with("arrivals");
+            let sorted = line.contains("Sort  (") && rows > 100 && !may_sort;
             assert!(!whole && !sorted, "{name}\n{sql}\n{plan}");
         }
     }
