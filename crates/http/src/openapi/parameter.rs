@@ -69,7 +69,7 @@ pub(crate) fn label() -> Parameter {
 /// Some of these names, with commas between them.
 fn list(name: &str, description: &str, names: &[&str], default: Option<Value>, example: &Value) -> Parameter {
     let items = text().enum_values(Some(names.iter().copied()));
-    let schema = ArrayBuilder::new().items(Object::from(items)).min_items(Some(1)).unique_items(true).default(default);
+    let schema = ArrayBuilder::new().items(Object::from(items)).min_items(Some(1)).default(default);
     ParameterBuilder::new()
         .name(name)
         .parameter_in(ParameterIn::Query)
