@@ -3,14 +3,13 @@
 use std::num::NonZeroU32;
 
 use actix_web::HttpRequest;
-use astranetmon_auth::ReadMetrics;
 use astranetmon_domain::{AgentId, METRIC_FIELDS, PageRequest, RecordFilter, TimeRange, Timestamp};
 use astranetmon_storage::{
     Aggregate, AggregateColumn, AggregatePosition, AggregateQuery, Grouping, InvalidAggregateQuery,
 };
 
-use super::record_list::{Listed, Metrics, RECORD_PARAMETERS, WalkOrigin, agent_filter, describe_shape, page_limit};
-use crate::conditional::{Canonical, Freshness, Tagged};
+use super::record_list::{Listed, Metrics, WalkOrigin, agent_filter, describe_shape, page_limit};
+use crate::conditional::{Canonical, Freshness};
 use crate::cursor::{Cursor, Position};
 use crate::encode::{NextPage, Shape};
 use crate::query::{AFTER, AGG, FILL, GROUP_BY, INTERVAL, POINTS, Parameter, QueryString};
@@ -72,14 +71,12 @@ impl AggregateListQuery {
     pub(super) fn behind(&self, last: AggregatePosition, state: &ApiState) -> Option<NextPage> {
         self.origin.next_page(&Cursor { range: self.aggregates.range(), after: last }, state)
     }
-}
 
-impl Tagged for AggregateListQuery {
-    type Permission = ReadMetrics;
-
-    fn read(request: &HttpRequest, state: &ApiState) -> Result<Self, ApiError> {
-        let known = [&RECORD_PARAMETERS[..], &AGGREGATE_PARAMETERS].concat();
-        let origin = WalkOrigin::read(request, &known)?;
+    /// What a request whose query is read asks for.
+    ///
+    /// # Errors
+    /// [`ApiError::BadRequest`] for values that mean nothing.
+    pub(super) fn of(origin: WalkOrigin, request: &HttpRequest, state: &ApiState) -> Result<Self, ApiError> {
         let query = &origin.query;
         if query.get(AFTER).is_some() {
             return Err(ApiError::BadRequest(
@@ -120,7 +117,7 @@ impl Tagged for AggregateListQuery {
         Ok(Self { aggregates, page, shape, origin, freshness })
     }
 
-    fn describe(&self, asked: &mut Canonical) {
+    pub(super) fn describe(&self, asked: &mut Canonical) {
         self.origin.describe(asked);
         describe_shape(&self.shape, asked);
         asked.optional_text(self.origin.query.get(AGG));
@@ -128,7 +125,7 @@ impl Tagged for AggregateListQuery {
         asked.written(|bytes| self.page.after.iter().for_each(|after| after.write(bytes)));
     }
 
-    fn freshness(&self) -> Freshness {
+    pub(super) const fn freshness(&self) -> Freshness {
         self.freshness
     }
 }

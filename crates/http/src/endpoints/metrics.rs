@@ -8,11 +8,10 @@ use astranetmon_domain::{Limit, MetricPosition, PageRequest};
 use utoipa::IntoParams;
 use utoipa::openapi::path::{Parameter, ParameterIn};
 
-use super::aggregate_list::{AGGREGATE_PARAMETERS, AggregateListQuery};
-use super::record_list::{MetricListQuery, RECORD_PARAMETERS};
+use super::aggregate_list::AggregateListQuery;
+use super::record_list::{MetricListQuery, Metrics, WalkOrigin};
 use crate::conditional::{Canonical, Freshness, Tagged, validator_of};
 use crate::encode::{AggregateRows, ListBody, MetricRows};
-use crate::query::QueryString;
 use crate::wire::MetricList;
 use crate::{ApiError, ApiState, Authorized};
 
@@ -29,11 +28,11 @@ impl Tagged for MetricsQuery {
     type Permission = ReadMetrics;
 
     fn read(request: &HttpRequest, state: &ApiState) -> Result<Self, ApiError> {
-        let known = [&RECORD_PARAMETERS[..], &AGGREGATE_PARAMETERS].concat();
-        if AggregateListQuery::is_asked(&QueryString::parse(request.query_string(), &known)?) {
-            AggregateListQuery::read(request, state).map(Self::Aggregates)
+        let origin = WalkOrigin::read_list::<Metrics>(request)?;
+        if AggregateListQuery::is_asked(&origin.query) {
+            AggregateListQuery::of(origin, request, state).map(Self::Aggregates)
         } else {
-            MetricListQuery::read(request, state).map(Self::Samples)
+            MetricListQuery::of(origin, request, state).map(Self::Samples)
         }
     }
 

@@ -31,13 +31,12 @@ use crate::wire::{SpeedtestRecord, TracerouteRecord};
 use crate::{ApiError, ApiState};
 
 /// Rows of a page when the caller does not say.
-pub(super) const DEFAULT_ROWS: u32 = 100;
+const DEFAULT_ROWS: u32 = 100;
 /// Steps of dates that are relative to now.
 const STEP_MICROS: i64 = 10_000_000;
 
 /// Filters of all lists of measured records.
-pub(super) const RECORD_PARAMETERS: [Parameter; 9] =
-    [AGENT_ID, LABEL, START_DATE, END_DATE, LIMIT, CURSOR, AFTER, FIELDS, FORMAT];
+const RECORD_PARAMETERS: [Parameter; 9] = [AGENT_ID, LABEL, START_DATE, END_DATE, LIMIT, CURSOR, AFTER, FIELDS, FORMAT];
 
 /// A kind of measured record that is listed.
 pub(crate) trait Listed: 'static {
@@ -234,17 +233,7 @@ impl<K: Listed, const MAX: u32> Tagged for RecordListQuery<K, MAX> {
     type Permission = K::Permission;
 
     fn read(request: &HttpRequest, state: &ApiState) -> Result<Self, ApiError> {
-        let known = [&RECORD_PARAMETERS[..], K::PARAMETERS].concat();
-        let origin = WalkOrigin::read(request, &known)?;
-        let shape = origin.shape(request, K::FIELDS)?;
-        let limit = page_limit(&origin.query)?;
-        let cursor: Option<Cursor<K::Position>> = origin.cursor(state)?;
-        let now = state.clock.now();
-        let (range, freshness) = origin.range(cursor.as_ref().map(|cursor| cursor.range), now, K::oldest_sent)?;
-        let filter = K::filter(&origin.query, RecordFilter { agent: agent_filter(&origin.query)?, range })?;
-        let page = PageRequest { limit, after: cursor.map(|cursor| cursor.after) };
-        let arrived_after = origin.arrived_after(state)?;
-        Ok(Self { filter, page, arrived_after, shape, range, origin, freshness })
+        Self::of(WalkOrigin::read_list::<K>(request)?, request, state)
     }
 
     fn describe(&self, asked: &mut Canonical) {
@@ -259,6 +248,24 @@ impl<K: Listed, const MAX: u32> Tagged for RecordListQuery<K, MAX> {
     fn freshness(&self) -> Freshness {
         // What came in is a question of its own: late records are of any time.
         if self.arrived_after.is_some() { Freshness::Asks } else { self.freshness }
+    }
+}
+
+impl<K: Listed, const MAX: u32> RecordListQuery<K, MAX> {
+    /// What a request whose query is read asks for.
+    ///
+    /// # Errors
+    /// [`ApiError::BadRequest`] for values that mean nothing.
+    pub(super) fn of(origin: WalkOrigin, request: &HttpRequest, state: &ApiState) -> Result<Self, ApiError> {
+        let shape = origin.shape(request, K::FIELDS)?;
+        let limit = page_limit(&origin.query)?;
+        let cursor: Option<Cursor<K::Position>> = origin.cursor(state)?;
+        let now = state.clock.now();
+        let (range, freshness) = origin.range(cursor.as_ref().map(|cursor| cursor.range), now, K::oldest_sent)?;
+        let filter = K::filter(&origin.query, RecordFilter { agent: agent_filter(&origin.query)?, range })?;
+        let page = PageRequest { limit, after: cursor.map(|cursor| cursor.after) };
+        let arrived_after = origin.arrived_after(state)?;
+        Ok(Self { filter, page, arrived_after, shape, range, origin, freshness })
     }
 }
 
@@ -407,6 +414,14 @@ impl WalkOrigin {
         // The pattern, since one path can be written in several ways.
         let path = request.match_pattern().unwrap_or_default();
         Ok(Self { query, kept, account_id, path })
+    }
+
+    /// Reads the request to a list of those records.
+    ///
+    /// # Errors
+    /// Those of [`WalkOrigin::read`].
+    pub(super) fn read_list<K: Listed>(request: &HttpRequest) -> Result<Self, ApiError> {
+        Self::read(request, &[&RECORD_PARAMETERS[..], K::PARAMETERS].concat())
     }
 
     /// Writes down what list it is, and its filters as they were written: its cursors depend on that.

@@ -41,16 +41,20 @@ fn text() -> ObjectBuilder {
 
 /// One that may be given several times.
 fn repeated(name: &str, description: &str, items: ObjectBuilder, example: &str) -> Parameter {
-    let schema = ArrayBuilder::new().items(Object::from(items));
+    several(name, description, ArrayBuilder::new().items(Object::from(items)), true, json!([example]))
+}
+
+/// Several values: each in a parameter of its own, or with commas between them.
+fn several(name: &str, description: &str, values: ArrayBuilder, explode: bool, example: Value) -> Parameter {
     ParameterBuilder::new()
         .name(name)
         .parameter_in(ParameterIn::Query)
         .required(Required::False)
         .description(Some(description))
         .style(Some(ParameterStyle::Form))
-        .explode(Some(true))
-        .schema(Some(Array::from(schema)))
-        .example(Some(json!([example])))
+        .explode(Some(explode))
+        .schema(Some(Array::from(values)))
+        .example(Some(example))
         .build()
 }
 
@@ -67,19 +71,10 @@ pub(crate) fn label() -> Parameter {
 }
 
 /// Some of these names, with commas between them.
-fn list(name: &str, description: &str, names: &[&str], default: Option<Value>, example: &Value) -> Parameter {
+fn list(name: &str, description: &str, names: &[&str], default: Option<Value>, example: Value) -> Parameter {
     let items = text().enum_values(Some(names.iter().copied()));
-    let schema = ArrayBuilder::new().items(Object::from(items)).min_items(Some(1)).default(default);
-    ParameterBuilder::new()
-        .name(name)
-        .parameter_in(ParameterIn::Query)
-        .required(Required::False)
-        .description(Some(description))
-        .style(Some(ParameterStyle::Form))
-        .explode(Some(false))
-        .schema(Some(Array::from(schema)))
-        .example(Some(example.clone()))
-        .build()
+    let values = ArrayBuilder::new().items(Object::from(items)).min_items(Some(1)).default(default);
+    several(name, description, values, false, example)
 }
 
 /// One of some names.
@@ -133,7 +128,7 @@ pub(crate) fn agg() -> Parameter {
     let description = "With `interval` or `points`: which figures of each field, with commas between them; they stand in \
                        `<field>_<agg>`. Percentiles are exact, by nearest rank. Percentiles, `first` and `last` are \
                        `null` where only summaries of old metrics are left.";
-    list("agg", description, &Aggregate::ALL.map(Aggregate::as_str), Some(json!(["avg"])), &json!(["avg", "p95"]))
+    list("agg", description, &Aggregate::ALL.map(Aggregate::as_str), Some(json!(["avg"])), json!(["avg", "p95"]))
 }
 
 pub(crate) fn group_by() -> Parameter {
@@ -191,7 +186,7 @@ pub(crate) fn cursor() -> Parameter {
 
 pub(crate) fn kinds(names: &[&str]) -> Parameter {
     let description = "Only records of these kinds, with commas between them. Without it, all that the key may read.";
-    list("kinds", description, names, None, &json!(names))
+    list("kinds", description, names, None, json!(names))
 }
 
 pub(crate) fn seconds(most: u32) -> Parameter {
@@ -221,7 +216,7 @@ pub(crate) fn fields(names: &[&str]) -> Parameter {
     let description = "Only these fields of each record, with commas between them; they come in the record's own order. \
                        What the answer's schema requires is then required of these alone. With intervals: only figures \
                        of these fields.";
-    list("fields", description, names, None, &json!(names.iter().take(2).collect::<Vec<_>>()))
+    list("fields", description, names, None, json!(names.iter().take(2).collect::<Vec<_>>()))
 }
 
 pub(crate) fn include() -> Parameter {
