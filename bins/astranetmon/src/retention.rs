@@ -238,7 +238,7 @@ mod tests {
     }
 
     async fn rows(storage: &Arc<dyn Storage>, account: AccountId) -> u64 {
-        let page = PageRequest { limit: Limit::LARGEST, after: None };
+        let page = PageRequest::new(Limit::LARGEST, None);
         storage.metric_page(&Scope::system(account, "test"), &RecordFilter::ALL, &page).await.expect("metrics").total
     }
 

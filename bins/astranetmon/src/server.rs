@@ -261,3 +261,18 @@ pub(crate) fn cannot_listen(address: SocketAddr, error: &io::Error) -> Failure {
 fn whole_seconds(span: Duration) -> u64 {
     span.as_secs() + u64::from(span.subsec_nanos() > 0)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn what_is_written_to_a_connection_leaves_at_once() {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let client = TcpStream::connect(listener.local_addr().expect("an address")).await.expect("connected");
+        let (stream, _) = listener.accept().await.expect("accepted");
+        assert!(!stream.nodelay().expect("known"));
+        assert_eq!(prepare(&stream), client.local_addr().ok());
+        assert!(stream.nodelay().expect("known"));
+    }
+}

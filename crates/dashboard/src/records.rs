@@ -64,7 +64,7 @@ impl ListView {
     }
 
     pub(crate) fn page_request(&self) -> PageRequest<RecordPosition, 1_000> {
-        PageRequest { limit: Limit::new(PAGE_ROWS).unwrap_or(Limit::LARGEST), after: self.after.clone() }
+        PageRequest::new(Limit::new(PAGE_ROWS).unwrap_or(Limit::LARGEST), self.after.clone())
     }
 
     /// Whether the agent of that id is the chosen one.

@@ -40,8 +40,8 @@ pub use id::{
 pub use metric::{METRIC_FIELDS, MetricColumns, MetricSample, NULL, to_fixed};
 pub use metric_field::{MetricField, MetricFieldKind, UnknownMetricField};
 pub use page::{
-    AgentFilter, InvalidLimit, Limit, MetricPosition, PageRequest, RecordFilter, RecordPosition, SpeedtestFilter,
-    TracerouteFilter,
+    AgentFilter, InvalidLimit, Limit, MetricPosition, Order, PageRequest, RecordFilter, RecordPosition,
+    SpeedtestFilter, TracerouteFilter,
 };
 pub use plan::{Plan, UnknownPlan};
 pub use retention::{InvalidRetention, Retention};

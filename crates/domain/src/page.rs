@@ -71,12 +71,6 @@ pub enum AgentFilter {
 }
 
 impl AgentFilter {
-    /// Reads the parameter `agent_id`; text that is no agent id is simply nobody's.
-    #[must_use]
-    pub fn from_text(text: &str) -> Self {
-        AgentId::parse(text).map_or(Self::Nobody, Self::One)
-    }
-
     /// Whether an agent with that id and those labels is one of them.
     #[must_use]
     pub fn matches(&self, id: &AgentId, labels: &BTreeMap<String, String>) -> bool {
@@ -206,13 +200,38 @@ impl TracerouteFilter {
     }
 }
 
-/// A page of a list in its one order: at most `limit` rows, all behind `after`.
+/// From which end a list of measured records is read.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Order {
+    /// Newest first, and what is of one time by agent, then by id.
+    #[default]
+    NewestFirst,
+    /// The same list from its other end.
+    OldestFirst,
+}
+
+/// A page of a list: at most `limit` rows, all behind `after`.
 #[derive(Clone, Debug)]
 pub struct PageRequest<Position, const MAX: u32> {
     /// Most rows.
     pub limit: Limit<MAX>,
     /// The last row of the page before, if there was one.
     pub after: Option<Position>,
+    /// From which end.
+    pub order: Order,
+}
+
+impl<Position, const MAX: u32> PageRequest<Position, MAX> {
+    /// A page of the list as it is usually read, newest first.
+    pub const fn new(limit: Limit<MAX>, after: Option<Position>) -> Self {
+        Self { limit, after, order: Order::NewestFirst }
+    }
+
+    /// The same of the list in that order.
+    #[must_use]
+    pub fn in_order(self, order: Order) -> Self {
+        Self { order, ..self }
+    }
 }
 
 /// Where a metric stands in the order newest first, then by agent.

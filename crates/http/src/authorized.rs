@@ -16,7 +16,7 @@ use crate::ApiError;
 /// use astranetmon_storage::MetricRepository;
 ///
 /// async fn count(metrics: &dyn MetricRepository, caller: Authorized<ReadMetrics>) -> impl Responder {
-///     let page = PageRequest { limit: Limit::LARGEST, after: None };
+///     let page = PageRequest::new(Limit::LARGEST, None);
 ///     let answer = metrics.metric_page(caller.scope(), &RecordFilter::ALL, &page).await;
 ///     HttpResponse::Ok().body(answer.map_or(0, |page| page.total).to_string())
 /// }
@@ -31,7 +31,7 @@ use crate::ApiError;
 /// # use astranetmon_domain::{Limit, PageRequest, RecordFilter};
 /// # use astranetmon_storage::MetricRepository;
 /// async fn count(metrics: &dyn MetricRepository, caller: Authorized<ReadAgents>) -> impl Responder {
-///     let page = PageRequest { limit: Limit::LARGEST, after: None };
+///     let page = PageRequest::new(Limit::LARGEST, None);
 ///     let answer = metrics.metric_page(caller.scope(), &RecordFilter::ALL, &page).await;
 ///     HttpResponse::Ok().body(answer.map_or(0, |page| page.total).to_string())
 /// }

@@ -19,6 +19,8 @@ use utoipa::{PartialSchema, ToSchema};
 use utoipa_actix_web::{AppExt, scope};
 
 use self::ingest::require_every_property;
+#[cfg(feature = "parquet")]
+use crate::encode::PARQUET;
 use crate::endpoints::{PREFIX, register};
 use crate::wire::{ErrorBody, LatestRecord, MetricAggregateRecord, ProblemBody};
 
@@ -381,6 +383,11 @@ fn complete(operation: &mut Operation) {
     }
     for response in operation.responses.responses.values_mut() {
         if let RefOr::T(response) = response {
+            // Every list is a table; what is in a file is not for a schema to say.
+            #[cfg(feature = "parquet")]
+            if response.content.contains_key("text/csv") {
+                response.content.insert(PARQUET.to_owned(), ContentBuilder::new().build().into());
+            }
             refer_to_headers(response, &["X-Request-Id"]);
             if schemes > 0 {
                 refer_to_headers(response, &QUOTA_HEADERS);

@@ -31,6 +31,7 @@ pub(crate) const CURSOR: Parameter = Parameter::once("cursor", "…");
 
 /// The example stands for what a `Sync-Cursor` header gave.
 pub(crate) const AFTER: Parameter = Parameter::once("after", "…");
+pub(crate) const SORT: Parameter = Parameter::once("sort", "timestamp");
 pub(crate) const KINDS: Parameter = Parameter::once("kinds", "metrics,speedtests");
 
 pub(crate) const SECONDS: Parameter = Parameter::once("seconds", "60");

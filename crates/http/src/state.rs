@@ -14,7 +14,7 @@ use ipnet::IpNet;
 
 use crate::ApiError;
 use crate::allowed_origin::AllowedOrigin;
-use crate::conditional::OnlineTimes;
+use crate::conditional::{KeptAnswers, OnlineTimes};
 use crate::endpoints::stream::StreamOwner;
 use crate::health::StorageCheck;
 use crate::ingest::{BodyRoom, LineMemory, SpeedtestSeats};
@@ -101,6 +101,7 @@ pub struct ApiState {
     pub(crate) session_secrets: SessionSecrets,
     pub(crate) usage: UsageRecorder,
     pub(crate) online_times: OnlineTimes,
+    pub(crate) kept_answers: KeptAnswers,
     /// Signs cursors and entity tags; shared by all instances on one database.
     pub(crate) cursor_key: [u8; 32],
     pub(crate) storage_check: StorageCheck,
@@ -142,6 +143,7 @@ impl ApiState {
             session_guard: SessionGuard::new(settings.session_requests_per_second, settings.session_burst),
             usage: UsageRecorder::default(),
             online_times: OnlineTimes::default(),
+            kept_answers: KeptAnswers::default(),
             cursor_key,
             settings,
             storage_check: StorageCheck::default(),

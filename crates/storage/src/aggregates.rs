@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use astranetmon_domain::{AgentId, PageRequest, Timestamp};
+use astranetmon_domain::{AgentId, Order, PageRequest, Timestamp};
 
 use crate::figures::{Figures, Wanted};
 use crate::matching::{Agents, Matching};
@@ -62,8 +62,9 @@ pub(crate) struct AggregateMerge<'a> {
     /// The place of each column's field among those that are wanted.
     places: Vec<usize>,
     after: Option<&'a AggregatePosition>,
+    order: Order,
     limit: usize,
-    /// The first rows behind `after`, one more than the page holds.
+    /// The first rows behind `after`, one more than the page holds, by position.
     first: BTreeMap<AggregatePosition, AggregateRow>,
     total: u64,
 }
@@ -77,6 +78,7 @@ impl<'a> AggregateMerge<'a> {
             places: query.columns().iter().map(|column| wanted.place_of(column.field)).collect(),
             wanted,
             after: page.after.as_ref(),
+            order: page.order,
             limit: page.limit.rows() as usize,
             first: BTreeMap::new(),
             total: 0,
@@ -117,8 +119,12 @@ impl<'a> AggregateMerge<'a> {
                 let start = Timestamp::from_micros(self.axis.start_of(interval));
                 let position = AggregatePosition { start, group: name.clone() };
                 let full = self.first.len() > self.limit;
-                if self.after.is_some_and(|after| position <= *after)
-                    || full && self.first.last_key_value().is_some_and(|(last, _)| position > *last)
+                let (last, is_behind): (_, fn(&AggregatePosition, &AggregatePosition) -> bool) = match self.order {
+                    Order::NewestFirst => (self.first.last_key_value(), |one, other| one > other),
+                    Order::OldestFirst => (self.first.first_key_value(), |one, other| one < other),
+                };
+                if self.after.is_some_and(|after| !is_behind(&position, after))
+                    || full && last.is_some_and(|(last, _)| is_behind(&position, last))
                 {
                     continue;
                 }
@@ -126,7 +132,10 @@ impl<'a> AggregateMerge<'a> {
                 let values = columns.map(|(column, place)| figures.figure(group, interval, *place, *column)).collect();
                 self.first.insert(position.clone(), AggregateRow { position, sample_count, values });
                 if full {
-                    self.first.pop_last();
+                    match self.order {
+                        Order::NewestFirst => self.first.pop_last(),
+                        Order::OldestFirst => self.first.pop_first(),
+                    };
                 }
             }
         }
@@ -134,6 +143,11 @@ impl<'a> AggregateMerge<'a> {
 
     pub(crate) fn finish(self) -> AggregatePage {
         let more = self.first.len() > self.limit;
-        AggregatePage { rows: self.first.into_values().take(self.limit).collect(), total: self.total, more }
+        let rows = self.first.into_values();
+        let rows = match self.order {
+            Order::NewestFirst => rows.take(self.limit).collect(),
+            Order::OldestFirst => rows.rev().take(self.limit).collect(),
+        };
+        AggregatePage { rows, total: self.total, more }
     }
 }

@@ -5,7 +5,7 @@ use diesel::prelude::*;
 use diesel::sql_types::{BigInt, Binary, Nullable};
 
 use crate::StorageError;
-use crate::chunks::{PackedColumns, unpack_times};
+use crate::chunks::{ChunkHours, PackedColumns, unpack_times};
 use crate::measured::FieldValues;
 use crate::repository::{Aggregate, AggregateColumn, MetricBucket, TimeAxis};
 use crate::retention::{FieldSummary, Summary};
@@ -27,7 +27,11 @@ pub(crate) struct SpanChunk {
     pub(crate) summary: Vec<u8>,
     #[diesel(sql_type = Binary)]
     pub(crate) times: Vec<u8>,
-    /// Unless its summary says enough: all of its samples lie in one interval, and single values are not asked for.
+    /// [`ChunkHours`], if they say enough and the summary does not: intervals are of whole hours, all samples lie in the
+    /// span, and single values are not asked for.
+    #[diesel(sql_type = Nullable<Binary>)]
+    pub(crate) hours: Option<Vec<u8>>,
+    /// Unless its summary or its hours say enough. The summary does where all samples lie in one interval.
     #[diesel(sql_type = Nullable<Binary>)]
     pub(crate) packed: Option<Vec<u8>>,
 }
@@ -192,6 +196,9 @@ impl Figures {
     /// Takes those of a chunk's samples that lie in the span.
     pub(crate) fn push_chunk(&mut self, Member { group, rank }: Member, chunk: &SpanChunk) -> Result<()> {
         let Some(packed) = &chunk.packed else {
+            if let Some(hours) = &chunk.hours {
+                return self.push_hours(group, &ChunkHours::read(hours)?);
+            }
             if let Some(cell) = self.cell(group, chunk.first_at) {
                 self.merge(cell, &Summary::unpack(chunk.sample_count, &chunk.summary)?);
             }
@@ -228,6 +235,25 @@ impl Figures {
                 if self.wanted.values {
                     self.use_values(values.len())?;
                     self.values[at].extend(known().map(|(_, value)| *value));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn push_hours(&mut self, group: usize, hours: &ChunkHours<'_>) -> Result<()> {
+        let cells: Vec<Option<usize>> = hours.starts.iter().map(|&start| self.cell(group, start)).collect();
+        for (cell, count) in cells.iter().zip(&hours.sample_counts) {
+            if let Some(cell) = cell {
+                self.sample_counts[*cell] += count.unsigned_abs();
+            }
+        }
+        let (mut parts, mut summaries) = (Default::default(), Vec::new());
+        for (place, field) in self.wanted.fields.iter().enumerate() {
+            hours.field(field.index(), &mut parts, &mut summaries)?;
+            for (cell, summary) in cells.iter().zip(&summaries) {
+                if let Some(cell) = cell {
+                    self.summaries[cell * self.wanted.fields.len() + place].merge(summary);
                 }
             }
         }
@@ -296,7 +322,7 @@ mod tests {
     use astranetmon_domain::METRIC_FIELDS;
 
     use super::*;
-    use crate::chunks::ChunkSamples;
+    use crate::chunks::{ChunkSamples, HOUR_MICROS};
     use crate::measured::{Measured, Packed};
     use crate::repository::BucketValue;
 
@@ -371,6 +397,7 @@ mod tests {
             sample_count: chunk.sample_count,
             summary: chunk.summary,
             times: chunk.times,
+            hours: None,
             packed: Some(chunk.packed),
         };
         by_chunk.push_chunk(OTHER, &chunk).expect("read");
@@ -399,9 +426,40 @@ mod tests {
         let mut figures = Figures::new(TimeAxis::new((0, 10), 10), Wanted::summaries(&[field("load_1")]), 1);
         let (times, summary) = (chunk.times, chunk.summary);
         figures
-            .push_chunk(ONE, &SpanChunk { first_at: 1, sample_count: 2, summary, times, packed: None })
+            .push_chunk(ONE, &SpanChunk { first_at: 1, sample_count: 2, summary, times, hours: None, packed: None })
             .expect("read");
         assert_eq!(figures.into_buckets()[0].values, [Some(BucketValue { avg: 2.0, min: 1.0, max: 3.0 })]);
+    }
+
+    #[test]
+    fn a_chunk_in_intervals_of_whole_hours_is_taken_by_its_hours() {
+        let fields = [field("load_1"), field("process_count")];
+        let mut samples = ChunkSamples::default();
+        for minute in 0..24 * 60 {
+            let values =
+                std::array::from_fn(|place| if (minute + place) % 5 == 0 { NULL } else { (minute * place) as i64 });
+            samples.push(HOUR_MICROS + minute as i64 * 60_000_000, 0, 0, &Measured(values));
+        }
+        let packed = samples.pack().expect("samples");
+        for (width, intervals) in [(1, 24), (3, 9), (24, 2)] {
+            let axis = TimeAxis::new((HOUR_MICROS, 26 * HOUR_MICROS), width * HOUR_MICROS);
+            let mut chunk = SpanChunk {
+                first_at: packed.first_at,
+                sample_count: packed.sample_count,
+                summary: packed.summary.clone(),
+                times: packed.times.clone(),
+                hours: Some(packed.hours.clone()),
+                packed: None,
+            };
+            let mut by_hours = Figures::new(axis, Wanted::summaries(&fields), 1);
+            by_hours.push_chunk(ONE, &chunk).expect("read");
+            (chunk.hours, chunk.packed) = (None, Some(packed.packed.clone()));
+            let mut by_columns = Figures::new(axis, Wanted::summaries(&fields), 1);
+            by_columns.push_chunk(ONE, &chunk).expect("read");
+            let (by_hours, by_columns) = (by_hours.into_buckets(), by_columns.into_buckets());
+            assert_eq!(by_hours.len(), intervals, "{width} hours");
+            assert_eq!(by_hours, by_columns, "{width} hours");
+        }
     }
 
     #[test]

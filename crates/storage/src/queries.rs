@@ -4,7 +4,8 @@
 macro_rules! backend_queries {
     ($backend:ty) => {
         use astranetmon_domain::{
-            AccountId, AgentId, MetricPosition, RecordPosition, SpeedtestFilter, Timestamp, TracerouteFilter,
+            AccountId, AgentId, MetricPosition, Order, PageRequest, RecordPosition, SpeedtestFilter, Timestamp,
+            TracerouteFilter,
         };
         use diesel::dsl::{AsSelect, CountStar, IntoBoxed, Select};
         use diesel::prelude::*;
@@ -16,6 +17,19 @@ macro_rules! backend_queries {
             agent, api_key, audit, enrolment_token, key_usage, metric_chunk, metric_sample, record_count, speedtest,
             traceroute,
         };
+
+        macro_rules! of_account_and_time {
+            ($query:expr, $table:ident, $account_id:expr, $matching:expr) => {{
+                let mut query = $query.into_boxed().filter($table::account_id.eq($account_id.0));
+                if let Some(start) = $matching.range.start {
+                    query = query.filter($table::timestamp.ge(start.as_micros()));
+                }
+                if let Some(end) = $matching.range.end {
+                    query = query.filter($table::timestamp.lt(end.as_micros()));
+                }
+                of_agents!(query, $table::agent_id, &$matching.agents)
+            }};
+        }
 
         /// Enrolment tokens, newest first.
         pub(crate) fn enrolments(
@@ -81,38 +95,40 @@ macro_rules! backend_queries {
             query.order((agent::hostname.asc(), agent::id.asc()))
         }
 
-        /// Metrics newest first, then by agent, behind `after`.
+        /// Metrics of a page, and one more, if there is one.
         pub(crate) fn metric_page<'a>(
             account_id: AccountId,
             matching: &'a Matching,
-            after: Option<&'a MetricPosition>,
-            fetch: i64,
+            page: &'a PageRequest<MetricPosition, 10_000>,
         ) -> IntoBoxed<'a, Select<metric_sample::table, AsSelect<MetricReadRow, $backend>>, $backend> {
-            let mut query = metric_sample::table
-                .select(MetricReadRow::as_select())
-                .into_boxed()
-                .filter(metric_sample::account_id.eq(account_id.0));
-            if let Some(start) = matching.range.start {
-                query = query.filter(metric_sample::timestamp.ge(start.as_micros()));
+            let query = metric_sample::table.select(MetricReadRow::as_select());
+            let mut query = of_account_and_time!(query, metric_sample, account_id, matching);
+            let fetch = i64::from(page.limit.rows()) + 1;
+            let one_agent = matches!(matching.agents, Agents::One(_));
+            if let Some(after) = &page.after {
+                let (at, agent) = (after.timestamp.as_micros(), after.agent_id.as_str());
+                query = match (page.order, one_agent) {
+                    (Order::NewestFirst, true) => query.filter(metric_sample::timestamp.lt(at)),
+                    (Order::OldestFirst, true) => query.filter(metric_sample::timestamp.gt(at)),
+                    (Order::NewestFirst, false) => query
+                        .filter(metric_sample::timestamp.le(at))
+                        .filter(metric_sample::timestamp.lt(at).or(metric_sample::agent_id.gt(agent))),
+                    (Order::OldestFirst, false) => query
+                        .filter(metric_sample::timestamp.ge(at))
+                        .filter(metric_sample::timestamp.gt(at).or(metric_sample::agent_id.lt(agent))),
+                };
             }
-            if let Some(end) = matching.range.end {
-                query = query.filter(metric_sample::timestamp.lt(end.as_micros()));
-            }
-            query = of_agents!(query, metric_sample::agent_id, &matching.agents);
-            if matches!(matching.agents, Agents::One(_)) {
-                if let Some(after) = after {
-                    query = query.filter(metric_sample::timestamp.lt(after.timestamp.as_micros()));
+            match (page.order, one_agent) {
+                (Order::NewestFirst, true) => query.order(metric_sample::timestamp.desc()),
+                (Order::OldestFirst, true) => query.order(metric_sample::timestamp.asc()),
+                (Order::NewestFirst, false) => {
+                    query.order((metric_sample::timestamp.desc(), metric_sample::agent_id.asc()))
                 }
-                query.order(metric_sample::timestamp.desc()).limit(fetch)
-            } else {
-                if let Some(after) = after {
-                    let at = after.timestamp.as_micros();
-                    query = query.filter(metric_sample::timestamp.le(at)).filter(
-                        metric_sample::timestamp.lt(at).or(metric_sample::agent_id.gt(after.agent_id.as_str())),
-                    );
+                (Order::OldestFirst, false) => {
+                    query.order((metric_sample::timestamp.asc(), metric_sample::agent_id.desc()))
                 }
-                query.order((metric_sample::timestamp.desc(), metric_sample::agent_id.asc())).limit(fetch)
             }
+            .limit(fetch)
         }
 
         /// The times of chunks that hold samples between two moments, both in microseconds:
@@ -158,11 +174,13 @@ macro_rules! backend_queries {
 
         type ChunkColumns = (metric_chunk::starts_at, metric_chunk::ends_at, metric_chunk::times, metric_chunk::packed);
 
-        /// Counts of metrics by hour before `to`, in microseconds, newest first; of several agents, an hour of each.
+        /// Counts of metrics by hour between two moments, in microseconds, in that order; of several agents, an hour of
+        /// each.
         pub(crate) fn metric_hours(
             account_id: AccountId,
             agents: &Agents,
             (from, to): (i64, i64),
+            order: Order,
             fetch: i64,
         ) -> IntoBoxed<'_, Select<record_count::table, HourColumns>, $backend> {
             let query = record_count::table
@@ -173,23 +191,15 @@ macro_rules! backend_queries {
                 .filter(record_count::period.eq(crate::retention::HOUR))
                 .filter(record_count::bucket.ge(from))
                 .filter(record_count::bucket.lt(to));
-            counts_of_agents!(query, agents).order(record_count::bucket.desc()).limit(fetch)
+            let query = counts_of_agents!(query, agents);
+            match order {
+                Order::NewestFirst => query.order(record_count::bucket.desc()),
+                Order::OldestFirst => query.order(record_count::bucket.asc()),
+            }
+            .limit(fetch)
         }
 
         type HourColumns = (record_count::bucket, record_count::count);
-
-        macro_rules! of_account_and_time {
-            ($query:expr, $table:ident, $account_id:expr, $matching:expr) => {{
-                let mut query = $query.into_boxed().filter($table::account_id.eq($account_id.0));
-                if let Some(start) = $matching.range.start {
-                    query = query.filter($table::timestamp.ge(start.as_micros()));
-                }
-                if let Some(end) = $matching.range.end {
-                    query = query.filter($table::timestamp.lt(end.as_micros()));
-                }
-                of_agents!(query, $table::agent_id, &$matching.agents)
-            }};
-        }
 
         /// Metrics that are rows and came in behind a sequence, in that order:
         /// [`ArrivedRow`](crate::arrivals::ArrivedRow).
@@ -242,30 +252,43 @@ macro_rules! backend_queries {
 
         macro_rules! record_queries {
             ($page:ident, $arrivals:ident, $count:ident, $table:ident, $row:ident, $filter:ident, $conditions:ident) => {
-                /// Records newest first, then by agent, then by id, behind `after`.
+                /// Records of a page, and one more, if there is one.
                 pub(crate) fn $page<'a>(
                     account_id: AccountId,
                     matching: &'a Matching,
                     filter: &'a $filter,
-                    after: Option<&'a RecordPosition>,
-                    fetch: i64,
+                    page: &'a PageRequest<RecordPosition, 1_000>,
                 ) -> IntoBoxed<'a, Select<$table::table, AsSelect<$row, $backend>>, $backend> {
                     let mut query = $conditions!($table::table.select($row::as_select()), account_id, matching, filter);
-                    if let Some(after) = after {
-                        let at = after.timestamp.as_micros();
-                        query = query.filter($table::timestamp.le(at)).filter(
-                            $table::timestamp.lt(at).or($table::agent_id.gt(after.agent_id.as_str())).or(
-                                $table::agent_id
-                                    .eq(after.agent_id.as_str())
-                                    .and($table::id.gt(after.id.as_bytes().as_slice())),
+                    if let Some(after) = &page.after {
+                        let (at, agent) = (after.timestamp.as_micros(), after.agent_id.as_str());
+                        let id = after.id.as_bytes().as_slice();
+                        query = match page.order {
+                            Order::NewestFirst => query.filter($table::timestamp.le(at)).filter(
+                                $table::timestamp
+                                    .lt(at)
+                                    .or($table::agent_id.gt(agent))
+                                    .or($table::agent_id.eq(agent).and($table::id.gt(id))),
                             ),
-                        );
+                            Order::OldestFirst => query.filter($table::timestamp.ge(at)).filter(
+                                $table::timestamp
+                                    .gt(at)
+                                    .or($table::agent_id.lt(agent))
+                                    .or($table::agent_id.eq(agent).and($table::id.lt(id))),
+                            ),
+                        };
                     }
-                    if matches!(matching.agents, Agents::One(_)) {
-                        query.order(($table::timestamp.desc(), $table::id.asc())).limit(fetch)
-                    } else {
-                        query.order(($table::timestamp.desc(), $table::agent_id.asc(), $table::id.asc())).limit(fetch)
+                    match (page.order, matches!(matching.agents, Agents::One(_))) {
+                        (Order::NewestFirst, true) => query.order(($table::timestamp.desc(), $table::id.asc())),
+                        (Order::OldestFirst, true) => query.order(($table::timestamp.asc(), $table::id.desc())),
+                        (Order::NewestFirst, false) => {
+                            query.order(($table::timestamp.desc(), $table::agent_id.asc(), $table::id.asc()))
+                        }
+                        (Order::OldestFirst, false) => {
+                            query.order(($table::timestamp.asc(), $table::agent_id.desc(), $table::id.desc()))
+                        }
                     }
+                    .limit(i64::from(page.limit.rows()) + 1)
                 }
 
                 /// Records that came in behind a sequence, in that order.

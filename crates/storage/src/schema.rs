@@ -126,6 +126,7 @@ diesel::table! {
         highest_sequence -> BigInt,
         times -> Binary,
         summary -> Binary,
+        hours -> Binary,
         packed -> Binary,
     }
 }

@@ -77,7 +77,8 @@ async fn five_processes_migrate_at_once_and_one_does_the_work() {
             "2026-11-25-100000_enrolment",
             "2026-11-25-110000_retention",
             "2026-11-25-120000_sealed_chunks",
-            "2026-11-30-100000_arrival_order"
+            "2026-11-30-100000_arrival_order",
+            "2026-11-30-120000_hours_of_chunks"
         ]
     );
     PostgresStorage::connect(&settings).await.expect("connected");
@@ -110,7 +111,8 @@ async fn metrics_of_a_column_a_field_are_packed_by_the_migration() {
             "2026-11-25-100000_enrolment",
             "2026-11-25-110000_retention",
             "2026-11-25-120000_sealed_chunks",
-            "2026-11-30-100000_arrival_order"
+            "2026-11-30-100000_arrival_order",
+            "2026-11-30-120000_hours_of_chunks"
         ]
     );
     let storage: Arc<dyn Storage> = Arc::new(PostgresStorage::connect(&settings).await.expect("connected"));

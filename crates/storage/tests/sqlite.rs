@@ -75,7 +75,8 @@ async fn metrics_of_a_column_a_field_are_packed_by_the_migration() {
             "2026-11-25-100000_enrolment",
             "2026-11-25-110000_retention",
             "2026-11-25-120000_sealed_chunks",
-            "2026-11-30-100000_arrival_order"
+            "2026-11-30-100000_arrival_order",
+            "2026-11-30-120000_hours_of_chunks"
         ]
     );
     unpacked::check(Arc::new(SqliteStorage::open(&settings).expect("open"))).await;

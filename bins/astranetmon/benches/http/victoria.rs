@@ -1,7 +1,6 @@
 //! VictoriaMetrics of Debian's package on the same samples and the same questions, where it is installed.
 
 use std::fmt::Write as _;
-use std::net::SocketAddr;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -10,7 +9,7 @@ use actix_web::rt;
 use astranetmon_domain::{Clock, METRIC_FIELDS, SystemClock};
 use reqwest::Client;
 
-use super::{DAY, PLAIN_AGENTS, ROUNDS, sample};
+use super::{DAY, PLAIN_AGENTS, ROUNDS, Script, Served, median, sample};
 
 const LISTEN: &str = "127.0.0.1:18428";
 
@@ -58,7 +57,8 @@ fn bytes_of(folder: &Path) -> u64 {
 }
 
 /// Loads some agents and asks both.
-pub(crate) async fn compare(address: &SocketAddr, key: &str, samples: i64) {
+pub(crate) async fn compare(served: &Served, seconds: u32, samples: i64) {
+    let (address, key) = (served.server.addr, served.large[0].as_str());
     let Some(victoria) = Victoria::start().await else {
         println!("victoria-metrics is not installed: not compared");
         return;
@@ -87,10 +87,10 @@ pub(crate) async fn compare(address: &SocketAddr, key: &str, samples: i64) {
     let _ = client.get(format!("http://{LISTEN}/internal/force_merge")).send().await;
     rt::time::sleep(Duration::from_secs(5)).await;
     println!("victoria  {values} values taken in {:?}", begun_at.elapsed());
-    let seconds = |days: i64| now.plus_seconds(-days * DAY).as_seconds();
-    let (start, end) = (seconds(8), seconds(8) + 10_000 * 60);
+    let before = |days: i64| now.plus_seconds(-days * DAY).as_seconds();
+    let (start, end) = (before(8), before(8) + 10_000 * 60);
     let one = "{agent=\"agent-1\"}";
-    for (name, theirs, query, ours) in [
+    for (name, their_name, query, our_path) in [
         (
             "10,000 of an agent",
             "export",
@@ -106,7 +106,7 @@ pub(crate) async fn compare(address: &SocketAddr, key: &str, samples: i64) {
             "query_range",
             vec![
                 ("query", format!("avg_over_time({one}[1h])")),
-                ("start", seconds(30).to_string()),
+                ("start", before(30).to_string()),
                 ("end", now.as_seconds().to_string()),
                 ("step", "1h".to_owned()),
             ],
@@ -117,7 +117,7 @@ pub(crate) async fn compare(address: &SocketAddr, key: &str, samples: i64) {
             "query_range",
             vec![
                 ("query", "avg_over_time(cpu_percent[1h])".to_owned()),
-                ("start", seconds(30).to_string()),
+                ("start", before(30).to_string()),
                 ("end", now.as_seconds().to_string()),
                 ("step", "1h".to_owned()),
             ],
@@ -130,13 +130,13 @@ pub(crate) async fn compare(address: &SocketAddr, key: &str, samples: i64) {
         let (mut their_times, mut our_times) = (Vec::new(), Vec::new());
         for _ in 0..4 * ROUNDS {
             let begun_at = Instant::now();
-            let url = format!("http://{LISTEN}/api/v1/{theirs}?nocache=1");
+            let url = format!("http://{LISTEN}/api/v1/{their_name}?nocache=1");
             let request = client.get(reqwest::Url::parse_with_params(&url, &query).expect("a URL"));
             let answer = request.send().await.expect("an answer").error_for_status().expect("a success");
             let their_bytes = answer.bytes().await.expect("a body").len();
             their_times.push((begun_at.elapsed(), their_bytes));
             let begun_at = Instant::now();
-            let request = client.get(format!("http://{address}{ours}")).bearer_auth(key);
+            let request = client.get(format!("http://{address}{our_path}")).bearer_auth(key);
             let answer = request.send().await.expect("an answer").error_for_status().expect("a success");
             let our_bytes = answer.bytes().await.expect("a body").len();
             our_times.push((begun_at.elapsed(), our_bytes));
@@ -150,6 +150,21 @@ pub(crate) async fn compare(address: &SocketAddr, key: &str, samples: i64) {
             theirs.as_secs_f64() * 1_000.0,
             ours.as_secs_f64() * 1_000.0,
             theirs.as_secs_f64() / ours.as_secs_f64(),
+        );
+        let url = reqwest::Url::parse_with_params("http://x/", &query).expect("a URL");
+        let (their_path, our_path) =
+            (format!("/api/v1/{their_name}?nocache=1&{}", url.query().unwrap_or_default()), our_path);
+        let (mut theirs, mut ours) = (Vec::new(), Vec::new());
+        for _ in 0..ROUNDS {
+            let victoria = Script::of(std::slice::from_ref(&their_path));
+            theirs.push(victoria.run(&format!("http://{LISTEN}"), None, 4, seconds, &[]).await);
+            let api = Script::of(std::slice::from_ref(&our_path));
+            ours.push(api.run(&served.url(""), Some(key), 4, seconds, &[]).await);
+        }
+        let (theirs, ours) = (median(theirs).per_second, median(ours).per_second);
+        println!(
+            "victoria  {name:<26} 4 clients: theirs {theirs:>6.1}/s, api on SQLite {ours:>6.1}/s, {:.1} × as many  ≥ 2 ×",
+            ours / theirs
         );
     }
     // What it holds in memory is on the disk once it has ended.

@@ -149,28 +149,30 @@ async fn a_stream_gives_each_record_once_through_late_rows_and_restarts() {
 
 #[tokio::test]
 async fn a_slow_reader_of_a_stream_misses_nothing() {
-    let database = Database::sqlite();
-    let (server, key, token) = served(&database, Plan::Enterprise).await;
-    let mut stream = Stream::open(&server, &key.secret, "?kinds=metrics&agent_id=agent-1", None).await;
-    let mut expected = Vec::new();
-    for batch in 0..12 {
-        let times: Vec<String> = (0..500).map(|second| at(batch * 500 + second)).collect();
-        send_metrics(&server, &token, &times).await;
-        expected.extend(times);
-        // It reads a little of what is there, and no more.
-        assert!(stream.block().await.is_some());
-        if batch == 0 {
-            assert_eq!(stream.events(9).await.len(), 9);
+    for kind in Kind::BOTH {
+        let database = Database::new(kind).await;
+        let (server, key, token) = served(&database, Plan::Enterprise).await;
+        let mut stream = Stream::open(&server, &key.secret, "?kinds=metrics&agent_id=agent-1", None).await;
+        let mut expected = Vec::new();
+        for batch in 0..12 {
+            let times: Vec<String> = (0..500).map(|second| at(batch * 500 + second)).collect();
+            send_metrics(&server, &token, &times).await;
+            expected.extend(times);
+            // It reads a little of what is there, and no more.
+            assert!(stream.block().await.is_some());
+            if batch == 0 {
+                assert_eq!(stream.events(9).await.len(), 9);
+            }
         }
+        let mut again = Stream::open(&server, &key.secret, "?kinds=metrics&agent_id=agent-1&after=", None).await;
+        let all = again.events(expected.len()).await;
+        let times: Vec<&String> = all.iter().map(|event| &event.timestamp).collect();
+        assert_eq!(times, expected.iter().collect::<Vec<_>>(), "{kind:?}");
+        let place = all.iter().position(|event| event.id == stream.id).expect("where it stands");
+        let rest = stream.events(expected.len() - place - 1).await;
+        assert_eq!(rest, all[place + 1..], "{kind:?}");
+        server.stop().await;
     }
-    let mut again = Stream::open(&server, &key.secret, "?kinds=metrics&agent_id=agent-1&after=", None).await;
-    let all = again.events(expected.len()).await;
-    let times: Vec<&String> = all.iter().map(|event| &event.timestamp).collect();
-    assert_eq!(times, expected.iter().collect::<Vec<_>>());
-    let place = all.iter().position(|event| event.id == stream.id).expect("where it stands");
-    let rest = stream.events(expected.len() - place - 1).await;
-    assert_eq!(rest, all[place + 1..]);
-    server.stop().await;
 }
 
 #[tokio::test]

@@ -61,7 +61,7 @@ async fn fed(database: &Database, arguments: &[&str], input: &str) -> (Option<i3
 
 async fn kept(database: &Database, account: AccountId) -> (Vec<Speedtest>, Vec<Traceroute>) {
     let Office { storage } = database.office().await;
-    let page = PageRequest { limit: Limit::LARGEST, after: None };
+    let page = PageRequest::new(Limit::LARGEST, None);
     let scope: Scope<ReadSpeedtests> = Scope::system(account, "test");
     let tests = storage.speedtest_page(&scope, &RecordFilter::ALL.into(), &page).await.expect("read");
     let scope: Scope<ReadTraceroutes> = Scope::system(account, "test");

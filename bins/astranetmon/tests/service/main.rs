@@ -20,6 +20,7 @@ mod isolation;
 mod people;
 mod reporting_agent;
 mod revocation;
+mod sealing_kills;
 mod secrets;
 mod sessions;
 mod set_up;

@@ -82,8 +82,7 @@ pub(super) async fn agent_page(
     let agent: Agent = storage.agent_find(&signed_in.reads()?, &id).await?.ok_or(ApiError::NotFound)?;
     let filter = RecordFilter { agent: AgentFilter::One(id.clone()), range: TimeRange::ALL };
     let limit = Limit::new(NEWEST_SPEEDTESTS).unwrap_or(Limit::LARGEST);
-    let tests =
-        storage.speedtest_page(&signed_in.reads()?, &filter.into(), &PageRequest { limit, after: None }).await?;
+    let tests = storage.speedtest_page(&signed_in.reads()?, &filter.into(), &PageRequest::new(limit, None)).await?;
     let targets = traces(storage, &signed_in.reads()?, &id, query.trace.as_deref(), now).await?;
     let health = storage.agent_health(&signed_in.reads_account()?).await?;
     let health = HealthView::of(health.iter().find(|health| health.agent_id == id), now);

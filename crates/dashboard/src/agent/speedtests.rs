@@ -37,7 +37,7 @@ pub(super) async fn speedtest_data(
         return Err(ApiError::NotFound);
     }
     let filter = RecordFilter { agent: AgentFilter::One(id), range: range.time_range(now) };
-    let page = PageRequest { limit: Limit::LARGEST, after: None };
+    let page = PageRequest::new(Limit::LARGEST, None);
     let tests = storage.speedtest_page(&signed_in.reads()?, &filter.into(), &page).await?.rows;
     let (start, end) = range.ends(now);
     let mut columns =

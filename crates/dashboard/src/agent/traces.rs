@@ -38,7 +38,7 @@ pub(super) async fn traces(
 ) -> Result<Vec<TargetTraces>, ApiError> {
     let filter = RecordFilter { agent: AgentFilter::One(agent_id.clone()), range: TimeRange::ALL };
     let limit = Limit::new(LOOKED_AT).unwrap_or(Limit::LARGEST);
-    let rows = storage.traceroute_page(scope, &filter.into(), &PageRequest { limit, after: None }).await?.rows;
+    let rows = storage.traceroute_page(scope, &filter.into(), &PageRequest::new(limit, None)).await?.rows;
     let mut targets: Vec<Vec<&Traceroute>> = Vec::new();
     for trace in &rows {
         let alike = |group: &&mut Vec<&Traceroute>| {

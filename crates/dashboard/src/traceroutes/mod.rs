@@ -119,7 +119,7 @@ async fn trace_before(
     let range = TimeRange { start: None, end: Some(trace.timestamp) };
     let filter = RecordFilter { agent: AgentFilter::One(trace.agent_id.clone()), range };
     let limit = Limit::new(LOOKED_AT).unwrap_or(Limit::LARGEST);
-    let rows = storage.traceroute_page(scope, &filter.into(), &PageRequest { limit, after: None }).await?.rows;
+    let rows = storage.traceroute_page(scope, &filter.into(), &PageRequest::new(limit, None)).await?.rows;
     Ok(rows.into_iter().find(|before| before.target == trace.target && before.protocol == trace.protocol))
 }
 

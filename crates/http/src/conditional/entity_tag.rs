@@ -61,7 +61,7 @@ impl Canonical {
 
 /// A strong entity tag, without its quotes and without the mark of a content coding. Nobody else can make one, and
 /// nobody can read in it how often an account's data changes.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct EntityTag(String);
 
 impl EntityTag {

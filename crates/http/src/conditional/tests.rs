@@ -80,6 +80,34 @@ async fn an_unchanged_answer_reads_no_row_and_costs_nothing() {
 }
 
 #[actix_web::test]
+async fn what_somebody_was_just_given_is_given_to_others_of_the_account_without_a_read() {
+    let service = filled().await;
+    let [first, second] = [1, 2].map(|id| service.key(id, Plan::Starter, PermissionSet::ALL, Ends::default()));
+    let app = service.start_api().await;
+    for path in [
+        "/api/v1/agents?include=latest",
+        "/api/v1/overview",
+        "/api/v1/metrics?limit=2",
+        "/api/v1/speedtests?format=csv",
+    ] {
+        let given = call(&app, get(path, &first)).await;
+        let reads = service.storage.reads.load(Ordering::SeqCst);
+        let again = call(&app, get(path, &second)).await;
+        assert_eq!(service.storage.reads.load(Ordering::SeqCst), reads, "{path}");
+        assert_eq!((&again.body, again.status), (&given.body, given.status), "{path}");
+        for name in ["content-type", "content-disposition", "link", "etag", "cache-control"] {
+            assert_eq!(again.header(name), given.header(name), "{path} {name}");
+        }
+        report(&service).await;
+        call(&app, get(path, &first)).await;
+        assert!(service.storage.reads.load(Ordering::SeqCst) > reads, "{path}: something has happened");
+    }
+    let agents = [Permission::ReadAgents].into_iter().collect();
+    let other = service.key(3, Plan::Starter, agents, Ends::default());
+    assert_eq!(call(&app, get("/api/v1/metrics?limit=2", &other)).await.status.as_u16(), 403);
+}
+
+#[actix_web::test]
 async fn a_starter_key_that_polls_500_times_has_99_left_and_a_spent_one_polls_on() {
     let service = filled().await;
     let key = service.starter_key();

@@ -114,6 +114,24 @@ pub(crate) async fn validator_of<T: Tagged>(
     Ok(Validator { tag, freshness: asked.freshness() })
 }
 
+/// The answer to a request, with its tag: the one that is kept, or the one that `make` makes.
+///
+/// # Errors
+/// Those of the storage and of `make`.
+pub(crate) async fn answer<T: Tagged>(
+    asked: &T,
+    scope: &Scope<T::Permission>,
+    state: &ApiState,
+    make: impl AsyncFnOnce() -> Result<HttpResponse, ApiError>,
+) -> Result<HttpResponse, ApiError> {
+    let validator = validator_of(asked, scope, state).await?;
+    let response = match state.kept_answers.get(&validator.tag) {
+        Some(kept) => kept,
+        None => state.kept_answers.keep(&validator.tag, make().await?),
+    };
+    Ok(validator.mark(response))
+}
+
 /// 304 if the caller has the answer already. `None` if it has not, or if the request is to fail: how, it is told where
 /// it is counted.
 pub(crate) async fn unchanged_of<T: Tagged>(

@@ -4,8 +4,12 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use astranetmon_domain::{Agent, AgentId, MetricSample, Speedtest, Timestamp, Traceroute};
+#[cfg(feature = "parquet")]
+use utoipa::PartialSchema;
 
 use super::Fields;
+#[cfg(feature = "parquet")]
+use super::column::Column;
 use super::list_body::Rows;
 use super::record_rows::Scratch;
 use crate::wire::{AgentRecord, AgentWithLatest, LatestRecord, OverviewRecord};
@@ -83,6 +87,22 @@ impl Rows for AgentRows {
         }
         self.next += 1;
     }
+
+    #[cfg(feature = "parquet")]
+    fn into_columns(mut self, fields: &Fields) -> Vec<Column> {
+        let mut columns = Column::of_schema(&AgentRecord::schema(), fields.iter().map(|(_, name)| name));
+        for agent in &self.agents[self.next..] {
+            let agent = AgentRecord::new(agent, self.now);
+            match &mut self.latest {
+                None => self.scratch.push(&agent, fields, &mut columns),
+                Some(latest) => {
+                    let latest = latest.take(agent.id);
+                    self.scratch.push(&AgentWithLatest { agent, latest }, fields, &mut columns);
+                }
+            }
+        }
+        columns
+    }
 }
 
 /// Agents, each beside the newest that it measured.
@@ -122,5 +142,15 @@ impl Rows for OverviewRows {
         let record = overview_record(&self.agents[self.next], &mut self.latest, self.now);
         self.scratch.write_csv(&record, fields, out);
         self.next += 1;
+    }
+
+    #[cfg(feature = "parquet")]
+    fn into_columns(mut self, fields: &Fields) -> Vec<Column> {
+        let mut columns = Column::of_schema(&OverviewRecord::schema(), fields.iter().map(|(_, name)| name));
+        for agent in &self.agents[self.next..] {
+            let record = overview_record(agent, &mut self.latest, self.now);
+            self.scratch.push(&record, fields, &mut columns);
+        }
+        columns
     }
 }

@@ -2,11 +2,13 @@
 
 use astranetmon_storage::{AggregateQuery, AggregateRow, Grouping};
 
+#[cfg(feature = "parquet")]
+use super::column::{Column, Values};
 use super::list_body::Rows;
 use super::{Fields, csv, number};
 
 /// A column of figures: `,"name":` and how many decimals its numbers have.
-struct Column {
+struct Figures {
     name: String,
     key: Vec<u8>,
     decimals: u8,
@@ -15,7 +17,7 @@ struct Column {
 /// Figures of a page, one row an interval of a group.
 pub(crate) struct AggregateRows {
     rows: std::vec::IntoIter<AggregateRow>,
-    columns: Vec<Column>,
+    columns: Vec<Figures>,
     interval_seconds: u32,
     grouping: Grouping,
 }
@@ -24,7 +26,7 @@ impl AggregateRows {
     pub(crate) fn new(query: &AggregateQuery, rows: Vec<AggregateRow>) -> Self {
         let column = |column: &astranetmon_storage::AggregateColumn| {
             let name = format!("{}_{}", column.field.name, column.aggregate.as_str());
-            Column { key: format!(",\"{name}\":").into_bytes(), name, decimals: column.decimals() }
+            Figures { key: format!(",\"{name}\":").into_bytes(), name, decimals: column.decimals() }
         };
         Self {
             rows: rows.into_iter(),
@@ -136,6 +138,34 @@ impl Rows for AggregateRows {
                 write_number(*value, column.decimals, out);
             }
         }
+    }
+
+    #[cfg(feature = "parquet")]
+    fn into_columns(self, _: &Fields) -> Vec<Column> {
+        let rows = self.rows.as_slice();
+        let is_of_agents = self.grouping == Grouping::Agent;
+        let name = |row: &AggregateRow| row.position.group.as_deref().map(str::to_owned);
+        let texts = |named: bool| Values::Text(rows.iter().map(|row| name(row).filter(|_| named)).collect());
+        let integers =
+            |value: &dyn Fn(&AggregateRow) -> i64| Values::Integer(rows.iter().map(|row| Some(value(row))).collect());
+        let times = rows.iter().map(|row| Some(row.position.start.as_micros().div_euclid(1_000))).collect();
+        let mut columns = vec![("agent_id", texts(is_of_agents))];
+        if self.is_labelled() {
+            columns.push(("group", texts(true)));
+        }
+        columns.push(("timestamp", Values::Time(times)));
+        columns.push(("interval_seconds", integers(&|_| self.interval_seconds.into())));
+        columns.push(("sample_count", integers(&|row| i64::try_from(row.sample_count).unwrap_or(i64::MAX))));
+        let mut columns: Vec<Column> =
+            columns.into_iter().map(|(name, values)| Column { name: name.to_owned(), values }).collect();
+        for (place, figures) in self.columns.iter().enumerate() {
+            let scale = 10_f64.powi(figures.decimals.into());
+            // A sum of large numbers may have more than 64 bits.
+            let value = |row: &AggregateRow| row.values[place].map(|value| value as f64 / scale);
+            let values = Values::Float(rows.iter().map(value).collect());
+            columns.push(Column { name: figures.name.clone(), values });
+        }
+        columns
     }
 }
 

@@ -4,6 +4,10 @@ use crate::ApiError;
 use crate::negotiation::preferences;
 use crate::query::{FORMAT, QueryString};
 
+/// What a Parquet file is called.
+#[cfg(feature = "parquet")]
+pub(crate) const PARQUET: &str = "application/vnd.apache.parquet";
+
 /// How a list is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Format {
@@ -13,11 +17,20 @@ pub(crate) enum Format {
     Ndjson,
     /// A table with a header row.
     Csv,
+    /// An Apache Parquet file.
+    #[cfg(feature = "parquet")]
+    Parquet,
 }
 
 impl Format {
     /// Every format; a caller who wants several alike gets the first of them.
-    pub(crate) const ALL: [Self; 3] = [Self::Json, Self::Ndjson, Self::Csv];
+    pub(crate) const ALL: &[Self] = &[
+        Self::Json,
+        Self::Ndjson,
+        Self::Csv,
+        #[cfg(feature = "parquet")]
+        Self::Parquet,
+    ];
 
     /// Its name in the parameter `format`.
     pub(crate) const fn name(self) -> &'static str {
@@ -25,6 +38,8 @@ impl Format {
             Self::Json => "json",
             Self::Ndjson => "ndjson",
             Self::Csv => "csv",
+            #[cfg(feature = "parquet")]
+            Self::Parquet => "parquet",
         }
     }
 
@@ -34,6 +49,8 @@ impl Format {
             Self::Json => "application/json",
             Self::Ndjson => "application/x-ndjson",
             Self::Csv => "text/csv",
+            #[cfg(feature = "parquet")]
+            Self::Parquet => PARQUET,
         }
     }
 
@@ -43,6 +60,8 @@ impl Format {
             Self::Json => "application/json; charset=utf-8",
             Self::Ndjson => "application/x-ndjson; charset=utf-8",
             Self::Csv => "text/csv; charset=utf-8; header=present",
+            #[cfg(feature = "parquet")]
+            Self::Parquet => PARQUET,
         }
     }
 
@@ -52,10 +71,11 @@ impl Format {
     /// [`ApiError::BadRequest`] for a parameter that names no format.
     pub(crate) fn asked(query: &QueryString, headers: &HeaderMap) -> Result<Self, ApiError> {
         match query.get(FORMAT) {
-            Some(name) => Self::ALL.into_iter().find(|format| format.name() == name).ok_or_else(|| {
-                ApiError::BadRequest(
-                    "Invalid format: a format is json, ndjson or csv, for example format=csv".to_owned(),
-                )
+            Some(name) => Self::ALL.iter().copied().find(|format| format.name() == name).ok_or_else(|| {
+                let names: Vec<_> = Self::ALL.iter().map(|format| format.name()).collect();
+                let names =
+                    names.split_last().map_or(String::new(), |(last, rest)| format!("{} or {last}", rest.join(", ")));
+                ApiError::BadRequest(format!("Invalid format: a format is {names}, for example format=csv"))
             }),
             None => Ok(Self::accepted(headers)),
         }
@@ -76,8 +96,8 @@ impl Format {
         };
         let mut best = Self::Json;
         for format in Self::ALL {
-            if wanted(format) > wanted(best) {
-                best = format;
+            if wanted(*format) > wanted(best) {
+                best = *format;
             }
         }
         best
@@ -109,6 +129,8 @@ mod tests {
             ("application/*;q=0.1, application/json;q=0", Format::Ndjson),
             ("image/png", Format::Json),
             ("application/problem+json", Format::Json),
+            #[cfg(feature = "parquet")]
+            (PARQUET, Format::Parquet),
         ] {
             let mut headers = HeaderMap::new();
             headers.insert(header::ACCEPT, HeaderValue::from_str(accept).expect("header value"));

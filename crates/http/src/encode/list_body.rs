@@ -5,12 +5,18 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use actix_web::HttpResponse;
+#[cfg(feature = "parquet")]
+use actix_web::ResponseError;
 use actix_web::body::{BodySize, MessageBody};
 use actix_web::http::header::{self, HeaderValue};
 use bytes::Bytes;
 use serde::Serialize;
 
 use super::{Fields, Format, csv};
+#[cfg(feature = "parquet")]
+use super::{column::Column, parquet_file};
+#[cfg(feature = "parquet")]
+use crate::ApiError;
 
 /// Where the place in the order of arrival stands up to which an answer goes.
 const SYNC_CURSOR: &str = "Sync-Cursor";
@@ -22,7 +28,7 @@ const WHOLE_ROWS: usize = 128;
 const WHOLE_BYTES: usize = 128 * 1024;
 
 /// Rows that have not been written yet.
-pub(crate) trait Rows: Unpin + 'static {
+pub(crate) trait Rows: Sized + Unpin + 'static {
     /// What the list is called.
     const KEY: &'static str;
 
@@ -41,6 +47,10 @@ pub(crate) trait Rows: Unpin + 'static {
     }
     /// Appends the next one as cells with commas between them.
     fn write_next_csv(&mut self, fields: &Fields, out: &mut Vec<u8>);
+
+    /// Those that are left, as columns of those fields.
+    #[cfg(feature = "parquet")]
+    fn into_columns(self, fields: &Fields) -> Vec<Column>;
 
     /// Appends the next ones as JSON objects, each with `behind` behind it, until the text reaches `bytes`.
     fn write_json_rows(&mut self, fields: &Fields, behind: u8, bytes: usize, out: &mut Vec<u8>) {
@@ -117,9 +127,19 @@ impl<R: Rows> ListBody<R> {
         if let Some(place) = &self.sync_cursor {
             response.insert_header((SYNC_CURSOR, place.as_str()));
         }
-        if self.shape.format == Format::Csv {
-            let disposition = format!("attachment; filename=\"{}.csv\"", R::KEY);
+        if !matches!(self.shape.format, Format::Json | Format::Ndjson) {
+            let disposition = format!("attachment; filename=\"{}.{}\"", R::KEY, self.shape.format.name());
             response.insert_header((header::CONTENT_DISPOSITION, disposition));
+        }
+        #[cfg(feature = "parquet")]
+        if self.shape.format == Format::Parquet {
+            return match self.into_parquet() {
+                Ok(file) => response.body(file),
+                Err(error) => {
+                    tracing::error!(error = &error as &dyn std::error::Error, "a list cannot be written as Parquet");
+                    ApiError::Internal.error_response()
+                }
+            };
         }
         let bytes = if self.row_count <= WHOLE_ROWS { WHOLE_BYTES } else { SLICE_BYTES };
         let first = self.next_slice(bytes);
@@ -128,6 +148,15 @@ impl<R: Rows> ListBody<R> {
         }
         self.ahead = Some(first.into());
         response.body(self)
+    }
+
+    /// The whole list as one file: its pages are bounded, and a file has its table of contents at its end.
+    #[cfg(feature = "parquet")]
+    fn into_parquet(self) -> parquet::errors::Result<Vec<u8>> {
+        let mut notes = vec![("total", self.total.to_string())];
+        notes.extend(self.next.and_then(|next| next.cursor).map(|cursor| ("next_cursor", cursor)));
+        notes.extend(self.sync_cursor.map(|place| ("sync_cursor", place)));
+        parquet_file::write(&self.rows.into_columns(&self.shape.fields), notes)
     }
 
     /// The next rows, until the text reaches `bytes`.
@@ -146,6 +175,8 @@ impl<R: Rows> ListBody<R> {
                     out.extend(b"\r\n");
                 }
             }
+            #[cfg(feature = "parquet")]
+            Format::Parquet => {}
         }
         if self.rows.left() == 0 {
             self.finished = true;
@@ -162,6 +193,8 @@ impl<R: Rows> ListBody<R> {
                 out.extend(b"\":[");
             }
             Format::Ndjson => {}
+            #[cfg(feature = "parquet")]
+            Format::Parquet => {}
             Format::Csv => {
                 self.rows.write_csv_names(&self.shape.fields, out);
                 out.extend(b"\r\n");
@@ -188,6 +221,8 @@ impl<R: Rows> ListBody<R> {
                 out.push(b'\n');
             }
             Format::Csv => {}
+            #[cfg(feature = "parquet")]
+            Format::Parquet => {}
         }
     }
 }

@@ -2,6 +2,8 @@
 
 use astranetmon_domain::{AgentId, METRIC_FIELDS, MetricColumns, MetricFieldKind, NULL, Rfc3339Writer, Timestamp};
 
+#[cfg(feature = "parquet")]
+use super::column::{Column, Values};
 use super::list_body::Rows;
 use super::{Fields, csv, number};
 
@@ -220,6 +222,31 @@ impl Rows for MetricRows {
             }
         }
         self.row += 1;
+    }
+
+    #[cfg(feature = "parquet")]
+    fn into_columns(self, fields: &Fields) -> Vec<Column> {
+        let rows = self.row..self.columns.len();
+        let values = |index: usize| match index {
+            0 => Values::Text(rows.clone().map(|row| Some(self.columns.agent_id(row).to_string())).collect()),
+            1 => {
+                let millis = |row| self.columns.timestamp(row).as_micros().div_euclid(1_000);
+                Values::Time(rows.clone().map(|row| Some(millis(row))).collect())
+            }
+            index => {
+                let (field, values) =
+                    (METRIC_FIELDS[index - AHEAD], &self.columns.values()[index - AHEAD][rows.clone()]);
+                match field.kind {
+                    MetricFieldKind::Integer => {
+                        Values::Integer(values.iter().map(|value| (*value != NULL).then_some(*value)).collect())
+                    }
+                    MetricFieldKind::Float { .. } => {
+                        Values::Float(values.iter().map(|value| field.in_unit(*value)).collect())
+                    }
+                }
+            }
+        };
+        fields.iter().map(|(index, name)| Column { name: name.to_owned(), values: values(index) }).collect()
     }
 
     fn write_json_rows(&mut self, fields: &Fields, behind: u8, bytes: usize, out: &mut Vec<u8>) {

@@ -2,12 +2,16 @@
 
 mod agent_rows;
 mod aggregate_rows;
+#[cfg(feature = "parquet")]
+mod column;
 mod csv;
 mod fields;
 mod format;
 mod list_body;
 mod metric_rows;
 mod number;
+#[cfg(feature = "parquet")]
+mod parquet_file;
 mod record_rows;
 #[cfg(test)]
 mod tests;
@@ -19,6 +23,8 @@ pub(crate) use agent_rows::{AgentRows, Latest, OverviewRows};
 pub(crate) use aggregate_rows::AggregateRows;
 pub(crate) use fields::Fields;
 pub(crate) use format::Format;
+#[cfg(feature = "parquet")]
+pub(crate) use format::PARQUET;
 pub(crate) use list_body::{ListBody, NextPage, Rows, Shape};
 pub(crate) use metric_rows::{METRIC_NAMES, MetricRows};
 pub(crate) use record_rows::RecordRows;

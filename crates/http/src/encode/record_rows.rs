@@ -7,7 +7,11 @@ use astranetmon_domain::{Speedtest, Traceroute};
 use serde::de::{MapAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::value::RawValue;
+#[cfg(feature = "parquet")]
+use utoipa::PartialSchema;
 
+#[cfg(feature = "parquet")]
+use super::column::Column;
 use super::list_body::Rows;
 use super::{Fields, csv};
 use crate::wire::{SpeedtestRecord, TracerouteRecord};
@@ -71,6 +75,14 @@ impl Scratch {
         }
     }
 
+    /// Appends the chosen fields to columns.
+    #[cfg(feature = "parquet")]
+    pub(super) fn push(&mut self, record: &impl Serialize, fields: &Fields, columns: &mut [Column]) {
+        for (column, (_, value)) in columns.iter_mut().zip(self.members(record, fields)) {
+            column.push_json(value);
+        }
+    }
+
     fn members(&mut self, record: &impl Serialize, fields: &Fields) -> Vec<(&str, &RawValue)> {
         self.0.clear();
         let _ = serde_json::to_writer(&mut self.0, record);
@@ -110,6 +122,13 @@ macro_rules! record_rows {
                 if let Some(row) = self.rows.next() {
                     self.scratch.write_csv(&$wire::from(row), fields, out);
                 }
+            }
+
+            #[cfg(feature = "parquet")]
+            fn into_columns(mut self, fields: &Fields) -> Vec<Column> {
+                let mut columns = Column::of_schema(&$wire::schema(), fields.iter().map(|(_, name)| name));
+                self.rows.for_each(|row| self.scratch.push(&$wire::from(row), fields, &mut columns));
+                columns
             }
         }
     };

@@ -240,7 +240,7 @@ async fn an_empty_list_is_one_in_every_format() {
 #[actix_web::test]
 async fn long_lists_come_in_slices_of_bounded_size_and_short_ones_whole() {
     let (_, _, traceroute) = sample_records();
-    for format in Format::ALL {
+    for format in [Format::Json, Format::Ndjson, Format::Csv] {
         for (count, whole) in [(1, true), (60, true), (1_000, false)] {
             let rows = RecordRows::new(vec![traceroute.clone(); count]);
             let shape = Shape { fields: Fields::all(&TracerouteRecord::FIELDS), format };

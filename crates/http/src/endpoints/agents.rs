@@ -11,7 +11,7 @@ use utoipa::openapi::path::{Parameter, ParameterIn};
 
 use super::latest::LatestScopes;
 use super::record_list::{WalkOrigin, agent_filter, bad_limit, choice, describe_shape};
-use crate::conditional::{Canonical, Tagged, validator_of};
+use crate::conditional::{Canonical, Tagged, answer};
 use crate::cursor::{AgentPosition, Cursor, Position};
 use crate::encode::{AgentRows, ListBody, NextPage, Shape};
 use crate::openapi::parameter;
@@ -152,13 +152,16 @@ pub(crate) async fn agents(
     query: AgentListQuery,
     state: Data<ApiState>,
 ) -> Result<HttpResponse, ApiError> {
-    let validator = validator_of(&query, authorized.scope(), &state).await?;
-    let page = query.page(authorized.scope(), &state).await?;
-    let next = page.agents.last().filter(|_| page.more).and_then(|last| query.behind(last, &state));
-    let latest = match &query.latest {
-        Some(latest) => Some(latest.read(&state).await?),
-        None => None,
+    let scope = authorized.scope();
+    let make = async || {
+        let page = query.page(scope, &state).await?;
+        let next = page.agents.last().filter(|_| page.more).and_then(|last| query.behind(last, &state));
+        let latest = match &query.latest {
+            Some(latest) => Some(latest.read(&state).await?),
+            None => None,
+        };
+        let rows = AgentRows::new(page.agents, latest, state.clock.now());
+        Ok(ListBody::new(rows, query.shape, page.total, next).respond())
     };
-    let rows = AgentRows::new(page.agents, latest, state.clock.now());
-    Ok(validator.mark(ListBody::new(rows, query.shape, page.total, next).respond()))
+    answer(&query, scope, &state, make).await
 }

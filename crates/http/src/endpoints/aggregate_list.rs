@@ -8,7 +8,7 @@ use astranetmon_storage::{
     Aggregate, AggregateColumn, AggregatePosition, AggregateQuery, Grouping, InvalidAggregateQuery,
 };
 
-use super::record_list::{Listed, Metrics, WalkOrigin, agent_filter, describe_shape, page_limit};
+use super::record_list::{Listed, Metrics, WalkOrigin, agent_filter, describe_shape, order, page_limit};
 use crate::conditional::{Canonical, Freshness};
 use crate::cursor::{Cursor, Position};
 use crate::encode::{NextPage, Shape};
@@ -113,7 +113,7 @@ impl AggregateListQuery {
                 ));
             }
         };
-        let page = PageRequest { limit, after: cursor.map(|cursor| cursor.after) };
+        let page = PageRequest::new(limit, cursor.map(|cursor| cursor.after)).in_order(order(query)?);
         Ok(Self { aggregates, page, shape, origin, freshness })
     }
 

@@ -10,7 +10,7 @@ use utoipa::openapi::path::{Parameter, ParameterIn};
 
 use super::aggregate_list::AggregateListQuery;
 use super::record_list::{MetricListQuery, Metrics, WalkOrigin};
-use crate::conditional::{Canonical, Freshness, Tagged, validator_of};
+use crate::conditional::{Canonical, Freshness, Tagged, answer};
 use crate::encode::{AggregateRows, ListBody, MetricRows};
 use crate::wire::MetricList;
 use crate::{ApiError, ApiState, Authorized};
@@ -94,21 +94,21 @@ pub(crate) async fn metrics(
     query: MetricsQuery,
     state: Data<ApiState>,
 ) -> Result<HttpResponse, ApiError> {
-    let validator = validator_of(&query, authorized.scope(), &state).await?;
-    let response = match query {
-        MetricsQuery::Samples(query) => samples(authorized.scope(), query, &state).await?,
-        MetricsQuery::Aggregates(query) => aggregates(authorized.scope(), query, &state).await?,
+    let scope = authorized.scope();
+    let make = async || match &query {
+        MetricsQuery::Samples(query) => samples(scope, query, &state).await,
+        MetricsQuery::Aggregates(query) => aggregates(scope, query, &state).await,
     };
-    Ok(validator.mark(response))
+    answer(&query, scope, &state, make).await
 }
 
 async fn samples(
     scope: &Scope<ReadMetrics>,
-    query: MetricListQuery,
+    query: &MetricListQuery,
     state: &ApiState,
 ) -> Result<HttpResponse, ApiError> {
     if let Some(after) = query.arrived_after {
-        let first = PageRequest { limit: Limit::SMALLEST, after: None };
+        let first = PageRequest::new(Limit::SMALLEST, None);
         let total = state.storage.metric_page(scope, &query.filter, &first).await?.total;
         let arrivals = state.storage.metric_arrivals(scope, &query.filter, after, query.page.limit).await?;
         let rows = MetricRows::new(arrivals.rows);
@@ -126,7 +126,7 @@ async fn samples(
 
 async fn aggregates(
     scope: &Scope<ReadMetrics>,
-    query: AggregateListQuery,
+    query: &AggregateListQuery,
     state: &ApiState,
 ) -> Result<HttpResponse, ApiError> {
     let page = state.storage.metric_aggregates(scope, &query.aggregates, &query.page).await?;

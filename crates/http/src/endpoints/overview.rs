@@ -9,7 +9,7 @@ use utoipa::openapi::path::{Parameter, ParameterIn};
 
 use super::latest::LatestScopes;
 use super::record_list::{WalkOrigin, describe_shape};
-use crate::conditional::{Canonical, Tagged, validator_of};
+use crate::conditional::{Canonical, Tagged, answer};
 use crate::encode::{ListBody, OverviewRows, Shape};
 use crate::openapi::parameter;
 use crate::query::{FIELDS, FORMAT};
@@ -85,9 +85,12 @@ pub(crate) async fn overview(
     query: OverviewQuery,
     state: Data<ApiState>,
 ) -> Result<HttpResponse, ApiError> {
-    let validator = validator_of(&query, authorized.scope(), &state).await?;
-    let page = state.storage.agent_page(authorized.scope(), None, None).await?;
-    let latest = query.scopes.read(&state).await?;
-    let rows = OverviewRows::new(page.agents, latest, state.clock.now());
-    Ok(validator.mark(ListBody::new(rows, query.shape, page.total, None).respond()))
+    let scope = authorized.scope();
+    let make = async || {
+        let page = state.storage.agent_page(scope, None, None).await?;
+        let latest = query.scopes.read(&state).await?;
+        let rows = OverviewRows::new(page.agents, latest, state.clock.now());
+        Ok(ListBody::new(rows, query.shape, page.total, None).respond())
+    };
+    answer(&query, scope, &state, make).await
 }

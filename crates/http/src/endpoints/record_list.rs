@@ -9,9 +9,9 @@ use actix_web::web::Data;
 use actix_web::{FromRequest, HttpMessage, HttpRequest, HttpResponse};
 use astranetmon_auth::{Principal, ReadMetrics, ReadPermission, ReadSpeedtests, ReadTraceroutes};
 use astranetmon_domain::{
-    AccountId, AgentFilter, AgentId, Limit, MetricPosition, PageRequest, RecordFilter, RecordPosition, Retention,
-    SpeedtestFilter, SpeedtestStatus, TimeRange, Timestamp, TracerouteFilter, TracerouteProtocol, TracerouteStatus,
-    is_relative_moment, parse_moment,
+    AccountId, AgentFilter, AgentId, Limit, MetricPosition, Order, PageRequest, RecordFilter, RecordPosition,
+    Retention, SpeedtestFilter, SpeedtestStatus, TimeRange, Timestamp, TracerouteFilter, TracerouteProtocol,
+    TracerouteStatus, is_relative_moment, parse_moment,
 };
 use astranetmon_storage::ArrivalPosition;
 use utoipa::IntoParams;
@@ -25,7 +25,7 @@ use crate::openapi::parameter;
 use crate::query::{
     AFTER, AGENT_ID, AGG, CHANGES_ONLY, CURSOR, END_DATE, FIELDS, FILL, FORMAT, GROUP_BY, INCLUDE, LABEL, LIMIT,
     MAX_DOWNLOAD_MBPS, MAX_PING_MS, MAX_UPLOAD_MBPS, MIN_DOWNLOAD_MBPS, MIN_PING_MS, MIN_UPLOAD_MBPS, PROTOCOL,
-    PROVIDER, Parameter, QueryString, REACHED, START_DATE, STATUS, TARGET,
+    PROVIDER, Parameter, QueryString, REACHED, SORT, START_DATE, STATUS, TARGET,
 };
 use crate::wire::{SpeedtestRecord, TracerouteRecord};
 use crate::{ApiError, ApiState};
@@ -36,7 +36,8 @@ const DEFAULT_ROWS: u32 = 100;
 const STEP_MICROS: i64 = 10_000_000;
 
 /// Filters of all lists of measured records.
-const RECORD_PARAMETERS: [Parameter; 9] = [AGENT_ID, LABEL, START_DATE, END_DATE, LIMIT, CURSOR, AFTER, FIELDS, FORMAT];
+const RECORD_PARAMETERS: [Parameter; 10] =
+    [AGENT_ID, LABEL, START_DATE, END_DATE, SORT, LIMIT, CURSOR, AFTER, FIELDS, FORMAT];
 
 /// A kind of measured record that is listed.
 pub(crate) trait Listed: 'static {
@@ -263,7 +264,7 @@ impl<K: Listed, const MAX: u32> RecordListQuery<K, MAX> {
         let now = state.clock.now();
         let (range, freshness) = origin.range(cursor.as_ref().map(|cursor| cursor.range), now, K::oldest_sent)?;
         let filter = K::filter(&origin.query, RecordFilter { agent: agent_filter(&origin.query)?, range })?;
-        let page = PageRequest { limit, after: cursor.map(|cursor| cursor.after) };
+        let page = PageRequest::new(limit, cursor.map(|cursor| cursor.after)).in_order(order(&origin.query)?);
         let arrived_after = origin.arrived_after(state)?;
         Ok(Self { filter, page, arrived_after, shape, range, origin, freshness })
     }
@@ -299,6 +300,18 @@ pub(super) fn agent_filter(query: &QueryString) -> Result<AgentFilter, ApiError>
         (true, Some(named)) => AgentFilter::any_of(named),
         (false, among) => AgentFilter::Labelled { labels, among },
     })
+}
+
+/// From which end a list is asked for.
+///
+/// # Errors
+/// [`ApiError::BadRequest`] for any other order.
+pub(super) fn order(query: &QueryString) -> Result<Order, ApiError> {
+    let name = |order| match order {
+        Order::NewestFirst => "-timestamp",
+        Order::OldestFirst => "timestamp",
+    };
+    Ok(choice(query, SORT, &[Order::NewestFirst, Order::OldestFirst], name)?.unwrap_or_default())
 }
 
 /// How many rows are asked for.
@@ -497,10 +510,11 @@ impl WalkOrigin {
     /// [`ApiError::BadRequest`] unless this service wrote it for this list, and for what does not go with it.
     pub(crate) fn arrived_after(&self, state: &ApiState) -> Result<Option<ArrivalPosition>, ApiError> {
         let Some(text) = self.query.get(AFTER) else { return Ok(None) };
-        if self.query.get(CURSOR).is_some() {
-            return Err(ApiError::BadRequest(
-                "Conflicting parameters: cursor and after exclude each other, for example send after alone".to_owned(),
-            ));
+        if let Some(Parameter { name, .. }) = [CURSOR, SORT].into_iter().find(|other| self.query.get(*other).is_some())
+        {
+            return Err(ApiError::BadRequest(format!(
+                "Conflicting parameters: {name} and after exclude each other, for example send after alone"
+            )));
         }
         if text.is_empty() { Ok(Some(ArrivalPosition::default())) } else { self.position(text, state).map(Some) }
     }
@@ -565,6 +579,7 @@ impl<K: Listed, const MAX: u32> IntoParams for RecordListQuery<K, MAX> {
             parameter::label(),
             parameter::start_date(),
             parameter::end_date(),
+            parameter::sort(),
             parameter::limit(Some(DEFAULT_ROWS), MAX),
             parameter::cursor(),
             parameter::after(),

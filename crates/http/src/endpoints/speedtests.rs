@@ -4,7 +4,7 @@ use astranetmon_auth::ReadSpeedtests;
 use astranetmon_domain::{Limit, PageRequest};
 
 use super::record_list::SpeedtestListQuery;
-use crate::conditional::validator_of;
+use crate::conditional::answer;
 use crate::encode::{ListBody, RecordRows};
 use crate::wire::SpeedtestList;
 use crate::{ApiError, ApiState, Authorized};
@@ -33,16 +33,18 @@ pub(crate) async fn speedtests(
     query: SpeedtestListQuery,
     state: Data<ApiState>,
 ) -> Result<HttpResponse, ApiError> {
-    let validator = validator_of(&query, authorized.scope(), &state).await?;
     let scope = authorized.scope();
-    if let Some(after) = query.arrived_after {
-        let first = PageRequest { limit: Limit::SMALLEST, after: None };
-        let total = state.storage.speedtest_page(scope, &query.filter, &first).await?.total;
-        let arrivals = state.storage.speedtest_arrivals(scope, &query.filter, after, query.page.limit).await?;
-        let rows = RecordRows::new(arrivals.rows);
-        return Ok(validator.mark(query.arrived(rows, total, (arrivals.until, arrivals.more), &state)));
-    }
-    let page = state.storage.speedtest_page(scope, &query.filter, &query.page).await?;
-    let next = page.next.and_then(|next| query.behind(next, &state));
-    Ok(validator.mark(ListBody::new(RecordRows::new(page.rows), query.shape, page.total, next).respond()))
+    let make = async || {
+        if let Some(after) = query.arrived_after {
+            let first = PageRequest::new(Limit::SMALLEST, None);
+            let total = state.storage.speedtest_page(scope, &query.filter, &first).await?.total;
+            let arrivals = state.storage.speedtest_arrivals(scope, &query.filter, after, query.page.limit).await?;
+            let rows = RecordRows::new(arrivals.rows);
+            return Ok(query.arrived(rows, total, (arrivals.until, arrivals.more), &state));
+        }
+        let page = state.storage.speedtest_page(scope, &query.filter, &query.page).await?;
+        let next = page.next.and_then(|next| query.behind(next, &state));
+        Ok(ListBody::new(RecordRows::new(page.rows), query.shape, page.total, next).respond())
+    };
+    answer(&query, scope, &state, make).await
 }

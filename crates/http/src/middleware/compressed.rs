@@ -186,7 +186,9 @@ fn is_worth_it(response: &HttpResponse) -> bool {
         BodySize::Stream => true,
     };
     let kind = response.headers().get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
-    let is_text = kind.starts_with("text/") || kind.starts_with("application/");
+    // Files of their own kind are compressed already.
+    let is_file = kind.starts_with("application/vnd.");
+    let is_text = kind.starts_with("text/") || (kind.starts_with("application/") && !is_file);
     long && is_text && response.status() == StatusCode::OK && !response.headers().contains_key(header::CONTENT_ENCODING)
 }
 

@@ -184,6 +184,13 @@ pub(crate) fn cursor() -> Parameter {
     query("cursor", description, text())
 }
 
+pub(crate) fn sort() -> Parameter {
+    let description = "`-timestamp`: newest first, and what is of one time by agent, then by id. `timestamp`: the same \
+                       list from its other end, oldest first. `after` has an order of its own.";
+    let names = ["-timestamp", "timestamp"];
+    query("sort", description, text().enum_values(Some(names)).default(Some(json!(names[0]))))
+}
+
 pub(crate) fn kinds(names: &[&str]) -> Parameter {
     let description = "Only records of these kinds, with commas between them. Without it, all that the key may read.";
     list("kinds", description, names, None, json!(names))
@@ -225,12 +232,18 @@ pub(crate) fn include() -> Parameter {
 }
 
 pub(crate) fn format() -> Parameter {
-    let description = "`json`: one object. `ndjson`: a line a record, and a last line with `row_count`, `total` and \
-                       `next_cursor`. `csv`: a table with a header row; lists and objects in it are JSON, unknown \
-                       values are empty, and texts that a spreadsheet would take for formulas begin with an apostrophe. \
-                       Without it, `Accept` decides.";
-    let names = Format::ALL.map(Format::name);
-    query("format", description, text().enum_values(Some(names)).default(Some(json!("json"))))
+    let parquet = if cfg!(feature = "parquet") {
+        " `parquet`: an Apache Parquet file, whose key-value metadata has `total` and `next_cursor`."
+    } else {
+        ""
+    };
+    let description = format!(
+        "`json`: one object. `ndjson`: a line a record, and a last line with `row_count`, `total` and `next_cursor`. \
+         `csv`: a table with a header row; lists and objects in it are JSON, unknown values are empty, and texts that a \
+         spreadsheet would take for formulas begin with an apostrophe.{parquet} Without it, `Accept` decides."
+    );
+    let names = Format::ALL.iter().map(|format| format.name());
+    query("format", &description, text().enum_values(Some(names)).default(Some(json!("json"))))
 }
 
 pub(crate) fn if_none_match() -> Parameter {

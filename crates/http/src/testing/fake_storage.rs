@@ -10,9 +10,9 @@ use astranetmon_auth::{
 };
 use astranetmon_domain::{
     Account, AccountId, AccountName, Agent, AgentId, ApiKeyId, Heartbeat, Limit, MetricColumns, MetricField,
-    MetricPosition, MetricSample, NULL, PageRequest, Plan, QuotaWindowId, RecordFilter, RecordPosition, Retention,
-    SessionId, Speedtest, SpeedtestFilter, SpeedtestId, Timestamp, Traceroute, TracerouteFilter, TracerouteId, User,
-    UserEmail, UserId, UserRole,
+    MetricPosition, MetricSample, NULL, Order, PageRequest, Plan, QuotaWindowId, RecordFilter, RecordPosition,
+    Retention, SessionId, Speedtest, SpeedtestFilter, SpeedtestId, Timestamp, Traceroute, TracerouteFilter,
+    TracerouteId, User, UserEmail, UserId, UserRole,
 };
 use astranetmon_ratelimit::{QuotaUnavailable, QuotaWindows, UsageCount, Window, WindowTake};
 use astranetmon_storage::{
@@ -70,14 +70,20 @@ fn page<T: Clone, K: Ord>(
     matches: impl Fn(&T) -> bool,
     key: impl Fn(&T) -> K,
     after: Option<K>,
-    limit: Option<u32>,
+    (order, limit): (Order, Option<u32>),
 ) -> (Vec<T>, u64, bool) {
     let rows = rows.lock().expect("not poisoned");
     let mut rows: Vec<T> =
         rows.iter().filter(|(owner, row)| *owner == account_id && matches(row)).map(|(_, row)| row.clone()).collect();
     let total = rows.len() as u64;
     rows.sort_by_key(&key);
-    rows.retain(|row| after.as_ref().is_none_or(|after| key(row) > *after));
+    if order == Order::OldestFirst {
+        rows.reverse();
+    }
+    if let Some(after) = after {
+        let at_or_before = rows.iter().position(|row| key(row) == after).map_or(rows.len(), |place| place + 1);
+        rows.drain(..at_or_before);
+    }
     let limit = limit.map_or(usize::MAX, |limit| limit as usize);
     let more = rows.len() > limit;
     rows.truncate(limit);
@@ -231,7 +237,8 @@ impl AgentRepository for FakeStorage {
         self.reads.fetch_add(1, Ordering::SeqCst);
         let after = after.map(|(hostname, id)| (hostname.to_owned(), id.clone()));
         let key = |agent: &Agent| (agent.facts.hostname.clone(), agent.id.clone());
-        let (agents, total, more) = page(&self.agents, scope.account_id(), |_| true, key, after, limit);
+        let (agents, total, more) =
+            page(&self.agents, scope.account_id(), |_| true, key, after, (Order::NewestFirst, limit));
         Ok(AgentPage { agents: agents.into(), total, more })
     }
 
@@ -272,8 +279,8 @@ impl MetricRepository for FakeStorage {
         let key = |sample: &MetricSample| (std::cmp::Reverse(sample.timestamp), sample.agent_id.clone());
         let after = request.after.clone().map(|after| (std::cmp::Reverse(after.timestamp), after.agent_id));
         let matches = |sample: &MetricSample| filtered(filter, &sample.agent_id, sample.timestamp);
-        let rows = Some(request.limit.rows());
-        let (samples, total, more) = page(&self.metrics, scope.account_id(), matches, key, after, rows);
+        let part = (request.order, Some(request.limit.rows()));
+        let (samples, total, more) = page(&self.metrics, scope.account_id(), matches, key, after, part);
         let mut page = MetricPage { total, more, ..MetricPage::default() };
         samples.iter().for_each(|sample| page.columns.push_sample(sample));
         Ok(page)
@@ -324,8 +331,12 @@ impl MetricRepository for FakeStorage {
             }
         }
         let total = cells.len() as u64;
-        let rows =
-            cells.into_iter().filter(|(position, _)| request.after.as_ref().is_none_or(|after| position > after));
+        let mut cells: Vec<_> = cells.into_iter().collect();
+        if request.order == Order::OldestFirst {
+            cells.reverse();
+        }
+        let passed = request.after.as_ref().and_then(|after| cells.iter().position(|(position, _)| position == after));
+        let rows = cells.into_iter().skip(passed.map_or(0, |place| place + 1));
         let row = |(position, samples): (AggregatePosition, Vec<MetricSample>)| {
             let value = |column: &AggregateColumn| {
                 let values = samples.iter().map(|sample| sample.fixed_values()[column.field.index()]);
@@ -364,8 +375,8 @@ macro_rules! test_repository {
                 let matches =
                     |row: &$record| filtered(&filter.records, &row.agent_id, row.timestamp) && conditions(filter, row);
                 let after = request.after.as_ref().map(record_key);
-                let limit = Some(request.limit.rows());
-                let (rows, total, more) = page(&self.$rows, scope.account_id(), matches, key, after, limit);
+                let part = (request.order, Some(request.limit.rows()));
+                let (rows, total, more) = page(&self.$rows, scope.account_id(), matches, key, after, part);
                 let next = rows.last().filter(|_| more).map($record::position);
                 Ok(RecordPage { rows, total, next })
             }
@@ -425,7 +436,16 @@ impl FleetRepository for FakeStorage {
             matches: impl Fn(&T) -> bool,
             timestamp: impl Fn(&T) -> Timestamp,
         ) -> Option<T> {
-            page(rows, account_id, matches, |row| std::cmp::Reverse(timestamp(row)), None, Some(1)).0.pop()
+            page(
+                rows,
+                account_id,
+                matches,
+                |row| std::cmp::Reverse(timestamp(row)),
+                None,
+                (Order::NewestFirst, Some(1)),
+            )
+            .0
+            .pop()
         }
         let account_id = agents.account_id();
         let agents = self.agent_page(agents, None, None).await?.agents;

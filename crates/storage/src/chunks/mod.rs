@@ -4,6 +4,7 @@
 //! comes late for that span goes into the chunk. `docs/adr/0012-sealed-chunks.md` says why.
 
 mod append;
+mod hours;
 mod numbers;
 mod page;
 mod periods;
@@ -19,8 +20,9 @@ use crate::retention::{Gathered, Goes};
 use crate::schema::metric_chunk;
 
 pub(crate) use self::append::{SealedPart, packed_parts};
-pub(crate) use self::page::{ChunkHead, PageMerge, oldest_hour_needed, span_behind_rows};
-pub(crate) use self::periods::{AgentDay, DAY_MICROS, day_of};
+pub(crate) use self::hours::{ChunkHours, HOUR_MICROS};
+pub(crate) use self::page::{ChunkHead, PageMerge, span_behind_rows, span_needed};
+pub(crate) use self::periods::{AgentDay, DAY_MICROS, SealedSpan, day_of};
 pub(crate) use self::samples::{ChunkSamples, PackedChunk, PackedColumns, count_within, unpack_times};
 
 /// A chunk as a new row.
@@ -38,6 +40,7 @@ pub(crate) struct ChunkRow<'a> {
     highest_sequence: i64,
     times: &'a [u8],
     summary: &'a [u8],
+    hours: &'a [u8],
     packed: &'a [u8],
 }
 
@@ -55,6 +58,7 @@ impl<'a> ChunkRow<'a> {
             highest_sequence: chunk.highest_sequence,
             times: &chunk.times,
             summary: &chunk.summary,
+            hours: &chunk.hours,
             packed: &chunk.packed,
         }
     }

@@ -3,19 +3,26 @@
 //! Rows are read first, then the times of the chunks that may hold some of the page, then the columns of those that do.
 //! A sample that is sealed between the first two is seen in both places and taken once.
 
-use std::cmp::Reverse;
 use std::collections::{BTreeSet, BinaryHeap};
 use std::ops::Range;
 
-use astranetmon_domain::{AgentId, METRIC_FIELDS, MetricColumns, MetricPosition, NULL, TimeRange, Timestamp};
+use astranetmon_domain::{
+    AgentId, METRIC_FIELDS, MetricColumns, MetricPosition, NULL, Order, PageRequest, TimeRange, Timestamp,
+};
 use diesel::prelude::*;
 
+use super::hours::HOUR_MICROS;
 use super::samples::{PackedColumns, unpack_times};
 use crate::StorageError;
 
 type Result<T> = std::result::Result<T, StorageError>;
+/// A page of metrics as it is asked for; one sample more is looked for, to know whether it is the last.
+type Page = PageRequest<MetricPosition, 10_000>;
 
-const HOUR: i64 = 3_600_000_000;
+/// The most samples that are looked for.
+const fn most(page: &Page) -> usize {
+    page.limit.rows() as usize + 1
+}
 
 /// What is read of a chunk before it is known whether the page needs its columns.
 #[derive(Clone, Debug, PartialEq, Eq, Queryable)]
@@ -25,8 +32,8 @@ pub(crate) struct ChunkHead {
     pub(crate) times: Vec<u8>,
 }
 
-/// Samples of the page that lie behind one another in one source too: rows, whose order is that of the page, or a chunk,
-/// whose order is the other way round.
+/// Samples of the page that lie side by side in one source too: rows, whose order is that of the page, or a chunk, whose
+/// order is the other way round if the page begins with the newest.
 #[derive(Clone, Copy)]
 struct Run {
     /// Of the page.
@@ -44,13 +51,15 @@ pub(crate) struct PageMerge {
     timestamps: Vec<i64>,
     values: [Vec<i64>; METRIC_FIELDS.len()],
     of_chunk: Vec<Vec<Run>>,
+    order: Order,
 }
 
-/// What is left of a source while the page is put in order: its samples, newest first.
+/// What is left of a source while the page is put in order.
 struct Source<'a> {
     times: Times<'a>,
-    /// Rows that are left: of rows the first, of a chunk the last is the next.
+    /// Samples that are left. The next is the first, or the last if they come from the end.
     left: Range<usize>,
+    from_end: bool,
     /// The chunk's place in the list.
     chunk: Option<usize>,
 }
@@ -67,42 +76,50 @@ enum Times<'a> {
     },
 }
 
-/// Where a sample stands in the page, the first being the greatest: newest first, then by agent, then rows before chunks,
-/// of which the copy is left out.
-type Standing = (i64, Reverse<u32>, bool);
+/// A sample of a source.
+#[derive(Clone, Copy)]
+struct Next {
+    row: usize,
+    timestamp: i64,
+    agent: u32,
+}
+
+/// Where a sample stands in the page, the first being the greatest: by time, then by agent, then rows before chunks, of
+/// which the copy is left out.
+type Standing = (i64, i64, bool);
 
 impl Source<'_> {
-    fn next(&self) -> Option<(usize, Standing)> {
-        match &self.times {
-            Times::Rows { times, agents } => {
-                let row = self.left.start;
-                (row < self.left.end).then(|| (row, (times[row], Reverse(agents[row]), true)))
-            }
-            Times::Chunk { times, agent } => {
-                let row = self.left.end.checked_sub(1).filter(|row| *row >= self.left.start)?;
-                Some((row, (times[row], Reverse(*agent), false)))
-            }
+    fn next(&self) -> Option<Next> {
+        if self.left.start >= self.left.end {
+            return None;
         }
+        let row = if self.from_end { self.left.end - 1 } else { self.left.start };
+        Some(match &self.times {
+            Times::Rows { times, agents } => Next { row, timestamp: times[row], agent: agents[row] },
+            Times::Chunk { times, agent } => Next { row, timestamp: times[row], agent: *agent },
+        })
     }
 
     fn pass(&mut self) {
-        match self.times {
-            Times::Rows { .. } => self.left.start += 1,
-            Times::Chunk { .. } => self.left.end -= 1,
+        if self.from_end {
+            self.left.end -= 1;
+        } else {
+            self.left.start += 1;
+        }
+    }
+
+    fn standing(&self, next: Next, order: Order) -> Standing {
+        let (at, agent, is_row) = (next.timestamp, i64::from(next.agent), self.chunk.is_none());
+        match order {
+            Order::NewestFirst => (at, !agent, is_row),
+            Order::OldestFirst => (!at, agent, is_row),
         }
     }
 }
 
 impl PageMerge {
-    /// Chooses at most `most` samples among `rows`, which hold at least as many of the newest that are rows, and the
-    /// chunks.
-    pub(crate) fn new(
-        rows: &MetricColumns,
-        heads: Vec<ChunkHead>,
-        range: &TimeRange,
-        after: Option<&MetricPosition>,
-        most: usize,
-    ) -> Result<Self> {
+    /// Chooses the samples of a page among `rows`, which are the first of the page that are rows, and the chunks.
+    pub(crate) fn new(rows: &MetricColumns, heads: Vec<ChunkHead>, range: &TimeRange, page: &Page) -> Result<Self> {
         let names: BTreeSet<&str> =
             rows.agents().iter().map(AgentId::as_str).chain(heads.iter().map(|head| head.agent_id.as_str())).collect();
         let names: Vec<&str> = names.into_iter().collect();
@@ -110,85 +127,75 @@ impl PageMerge {
         let ranks: Vec<u32> = rows.agents().iter().map(|agent| rank(agent.as_str())).collect();
         let row_agents: Vec<u32> = rows.agent_indexes().iter().map(|&agent| ranks[agent as usize]).collect();
         let times = Times::Rows { times: rows.timestamps(), agents: &row_agents };
-        let mut sources = vec![Source { times, left: 0..rows.len(), chunk: None }];
-        let start = range.start.map_or(i64::MIN, Timestamp::as_micros);
-        let end = range.end.map_or(i64::MAX, Timestamp::as_micros);
+        let mut sources = vec![Source { times, left: 0..rows.len(), from_end: false, chunk: None }];
         for (chunk, head) in heads.iter().enumerate() {
-            // What is before the end of the page before, or at that moment, by an agent behind its last.
-            let end = match after {
-                Some(after) if after.agent_id.as_str() < head.agent_id.as_str() => after.timestamp.as_micros() + 1,
-                Some(after) => after.timestamp.as_micros(),
-                None => i64::MAX,
-            }
-            .min(end);
+            let (from, to) = behind(page, &head.agent_id, range);
             let times = unpack_times(&head.times)?;
-            let left = times.partition_point(|&at| at < start)..times.partition_point(|&at| at < end);
+            let left = times.partition_point(|&at| at < from)..times.partition_point(|&at| at < to);
             sources.push(Source {
                 times: Times::Chunk { times, agent: rank(&head.agent_id) },
                 left,
+                from_end: page.order == Order::NewestFirst,
                 chunk: Some(chunk),
             });
         }
-        let mut page = Self {
+        let mut merge = Self {
             agents: Vec::new(),
-            agent_indexes: Vec::with_capacity(most),
-            timestamps: Vec::with_capacity(most),
+            agent_indexes: Vec::with_capacity(most(page)),
+            timestamps: Vec::with_capacity(most(page)),
             values: std::array::from_fn(|_| Vec::new()),
             of_chunk: vec![Vec::new(); heads.len()],
             heads: Vec::new(),
+            order: page.order,
         };
-        let of_rows = page.merge(sources, most);
+        let of_rows = merge.merge(sources, most(page));
         let agents: Option<Vec<AgentId>> = names.iter().map(|name| AgentId::parse(name).ok()).collect();
-        page.agents = agents.ok_or(StorageError::Internal { context: "a chunk's agent", source: None })?;
-        page.values = std::array::from_fn(|_| vec![NULL; page.timestamps.len()]);
-        for (column, stored) in page.values.iter_mut().zip(rows.values()) {
+        merge.agents = agents.ok_or(StorageError::Internal { context: "a chunk's agent", source: None })?;
+        merge.values = std::array::from_fn(|_| vec![NULL; merge.timestamps.len()]);
+        for (column, stored) in merge.values.iter_mut().zip(rows.values()) {
             for run in &of_rows {
                 column[run.at..run.at + run.count].copy_from_slice(&stored[run.row..run.row + run.count]);
             }
         }
-        page.heads = heads;
-        Ok(page)
+        merge.heads = heads;
+        Ok(merge)
     }
 
     /// Puts the first `most` samples of the sources in order; those that are rows are given back.
     fn merge(&mut self, mut sources: Vec<Source<'_>>, most: usize) -> Vec<Run> {
         let mut of_rows: Vec<Run> = Vec::new();
-        let standing = |sources: &[Source<'_>], source: usize| sources[source].next().map(|(_, next)| (next, source));
-        let mut waiting: BinaryHeap<(Standing, usize)> =
-            (0..sources.len()).filter_map(|source| standing(&sources, source)).collect();
-        while let Some((_, source)) = waiting.pop() {
+        let mut waiting: BinaryHeap<(Standing, usize)> = sources
+            .iter()
+            .enumerate()
+            .filter_map(|(place, source)| Some((source.standing(source.next()?, self.order), place)))
+            .collect();
+        while let Some((_, place)) = waiting.pop() {
             // On from the same source, for as long as it has the first of all.
-            while let Some((row, next)) = sources[source].next() {
-                if waiting.peek().is_some_and(|(first, _)| *first > next) {
-                    waiting.push((next, source));
+            while let Some(next) = sources[place].next() {
+                let source = &mut sources[place];
+                let standing = source.standing(next, self.order);
+                if waiting.peek().is_some_and(|(first, _)| *first > standing) {
+                    waiting.push((standing, place));
                     break;
                 }
-                sources[source].pass();
-                let (timestamp, Reverse(agent), _) = next;
+                source.pass();
                 let at = self.timestamps.len();
-                if self.timestamps.last() == Some(&timestamp) && self.agent_indexes.last() == Some(&agent) {
+                if self.timestamps.last() == Some(&next.timestamp) && self.agent_indexes.last() == Some(&next.agent) {
                     continue;
                 }
                 if at == most {
                     return of_rows;
                 }
-                self.timestamps.push(timestamp);
-                self.agent_indexes.push(agent);
-                let chunk = sources[source].chunk;
-                let runs = chunk.map_or(&mut of_rows, |chunk| &mut self.of_chunk[chunk]);
+                self.timestamps.push(next.timestamp);
+                self.agent_indexes.push(next.agent);
+                let runs = source.chunk.map_or(&mut of_rows, |chunk| &mut self.of_chunk[chunk]);
+                let goes_on = |run: &Run| {
+                    let row = if source.from_end { run.row.wrapping_sub(run.count) } else { run.row + run.count };
+                    run.at + run.count == at && row == next.row
+                };
                 match runs.last_mut() {
-                    Some(run)
-                        if run.at + run.count == at
-                            && row
-                                == if chunk.is_some() {
-                                    run.row.wrapping_sub(run.count)
-                                } else {
-                                    run.row + run.count
-                                } =>
-                    {
-                        run.count += 1;
-                    }
-                    _ => runs.push(Run { at, row, count: 1 }),
+                    Some(run) if goes_on(run) => run.count += 1,
+                    _ => runs.push(Run { at, row: next.row, count: 1 }),
                 }
             }
         }
@@ -209,16 +216,24 @@ impl PageMerge {
     pub(crate) fn fill(&mut self, chunk: usize, packed: &[u8]) -> Result<()> {
         let columns = PackedColumns::read(packed)?;
         let runs = &self.of_chunk[chunk];
-        // Runs go from the newest to the oldest.
-        let (Some(newest), Some(oldest)) = (runs.first(), runs.last()) else { return Ok(()) };
-        let within = (oldest.row + 1).saturating_sub(oldest.count)..newest.row + 1;
+        let from_end = self.order == Order::NewestFirst;
+        let rows = |run: &Run| match from_end {
+            true => (run.row + 1).saturating_sub(run.count)..run.row + 1,
+            false => run.row..run.row + run.count,
+        };
+        let (Some(one), Some(other)) = (runs.first().map(rows), runs.last().map(rows)) else { return Ok(()) };
+        let within = one.start.min(other.start)..one.end.max(other.end);
         let mut unpacked = Vec::new();
         for (field, values) in self.values.iter_mut().enumerate() {
             columns.field_within(field, within.clone(), &mut unpacked)?;
             for run in runs {
-                let stored = unpacked.get((run.row + 1).saturating_sub(run.count)..run.row + 1).unwrap_or_default();
+                let stored = unpacked.get(rows(run)).unwrap_or_default();
                 let shown = &mut values[run.at..run.at + run.count];
-                shown.iter_mut().zip(stored.iter().rev()).for_each(|(shown, stored)| *shown = *stored);
+                if from_end {
+                    shown.iter_mut().zip(stored.iter().rev()).for_each(|(shown, stored)| *shown = *stored);
+                } else {
+                    shown.iter_mut().zip(stored).for_each(|(shown, stored)| *shown = *stored);
+                }
             }
         }
         Ok(())
@@ -229,34 +244,63 @@ impl PageMerge {
     }
 }
 
-/// The start of the hour from which on `needed` samples lie before `end`; `hours` are counts by the start of their
-/// hour, newest first. `None` if there are fewer.
-pub(crate) fn oldest_hour_needed(hours: impl IntoIterator<Item = (i64, i64)>, end: i64, needed: i64) -> Option<i64> {
+/// The moments between which an agent's samples of the page lie, in microseconds.
+fn behind(page: &Page, agent_id: &str, range: &TimeRange) -> (i64, i64) {
+    let start = range.start.map_or(i64::MIN, Timestamp::as_micros);
+    let end = range.end.map_or(i64::MAX, Timestamp::as_micros);
+    let Some(after) = &page.after else { return (start, end) };
+    // Of the moment at which the page before ended, the agents behind its last are left.
+    let (at, last) = (after.timestamp.as_micros(), after.agent_id.as_str());
+    match page.order {
+        Order::NewestFirst => (start, end.min(at + i64::from(agent_id > last))),
+        Order::OldestFirst => (start.max(at + i64::from(agent_id >= last)), end),
+    }
+}
+
+/// The part of a span in which the first `page` of it lies, by counts of samples by the start of their hour, which come in
+/// the order of the page. All of it if there are fewer.
+pub(crate) fn span_needed(
+    hours: impl IntoIterator<Item = (i64, i64)>,
+    (from, to): (i64, i64),
+    page: &Page,
+) -> Option<(i64, i64)> {
+    // Some of the moment at which the page before ended may have been on it.
+    let from_whole = from + i64::from(page.order == Order::OldestFirst && page.after.is_some());
     let mut found = 0;
     for (start, count) in hours {
-        // Nobody knows how many of the last hour lie before its part.
-        if start <= end.saturating_sub(HOUR) {
+        // Nobody knows how many of an hour lie in its part.
+        if start >= from_whole && start <= to.saturating_sub(HOUR_MICROS) {
             found += count;
         }
-        if found >= needed {
-            return Some(start);
+        if found >= most(page) as i64 {
+            return Some(match page.order {
+                Order::NewestFirst => (start.max(from), to),
+                Order::OldestFirst => (from, to.min(start + HOUR_MICROS)),
+            });
         }
     }
     None
 }
 
-/// The moments between which chunks may hold some of a page, if there are any: `rows` are the newest that are rows, at
-/// most `most`, and no chunk ends behind `sealed_before`, as it was read behind the rows.
+/// The moments between which chunks may hold some of a page, if there are any: `rows` are the first that are rows, and no
+/// chunk ends behind `sealed_before`, as it was read behind the rows.
 pub(crate) fn span_behind_rows(
     rows: &MetricColumns,
     range: &TimeRange,
-    after: Option<&MetricPosition>,
-    most: usize,
+    page: &Page,
     sealed_before: i64,
 ) -> Option<(i64, i64)> {
-    let oldest_row = if rows.len() < most { i64::MIN } else { rows.timestamps().last().copied().unwrap_or(i64::MIN) };
-    let from = range.start.map_or(i64::MIN, Timestamp::as_micros).max(oldest_row);
-    let end = range.end.map_or(i64::MAX, Timestamp::as_micros);
-    let to = after.map_or(end, |after| end.min(after.timestamp.as_micros() + 1)).min(sealed_before);
+    let start = range.start.map_or(i64::MIN, Timestamp::as_micros);
+    let end = range.end.map_or(i64::MAX, Timestamp::as_micros).min(sealed_before);
+    let last_row = rows.timestamps().last().filter(|_| rows.len() == most(page)).copied();
+    let after = page.after.as_ref().map(|after| after.timestamp.as_micros());
+    let (from, to) = match page.order {
+        Order::NewestFirst => {
+            (start.max(last_row.unwrap_or(i64::MIN)), end.min(after.map_or(i64::MAX, |after| after + 1)))
+        }
+        Order::OldestFirst => {
+            (start.max(after.unwrap_or(i64::MIN)), end.min(last_row.map_or(i64::MAX, |last| last + 1)))
+        }
+    };
     (from < to).then_some((from, to))
 }

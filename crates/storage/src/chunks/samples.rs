@@ -4,6 +4,7 @@ use std::ops::Range;
 
 use astranetmon_domain::{METRIC_FIELDS, NULL};
 
+use super::hours::pack_hours;
 use super::numbers::{TAIL, get, pack, put, take, unpack, unpack_within};
 use crate::StorageError;
 use crate::measured::Measured;
@@ -48,6 +49,8 @@ pub(crate) struct PackedChunk {
     pub(crate) times: Vec<u8>,
     /// [`Summary::pack`] of all samples.
     pub(crate) summary: Vec<u8>,
+    /// [`pack_hours`] of all samples.
+    pub(crate) hours: Vec<u8>,
     /// All other columns.
     pub(crate) packed: Vec<u8>,
 }
@@ -89,6 +92,17 @@ impl ChunkSamples {
         }
     }
 
+    /// Takes in samples of a span in which there are none yet.
+    pub(crate) fn take_in(&mut self, others: Self) {
+        let Some(first) = others.timestamps.first() else { return };
+        let row = self.timestamps.partition_point(|at| at < first);
+        let take_in = |column: &mut Vec<i64>, others: Vec<i64>| _ = column.splice(row..row, others);
+        take_in(&mut self.timestamps, others.timestamps);
+        take_in(&mut self.sequences, others.sequences);
+        take_in(&mut self.received_at, others.received_at);
+        self.fields.iter_mut().zip(others.fields).for_each(|(column, others)| take_in(column, others));
+    }
+
     /// Takes out what is before that time.
     pub(crate) fn take_before(&mut self, before: i64) -> Self {
         let rows = self.timestamps.partition_point(|&timestamp| timestamp < before);
@@ -121,6 +135,7 @@ impl ChunkSamples {
             highest_sequence,
             times: pack_columns([&self.timestamps].into_iter(), self.len()),
             summary: summary.pack(),
+            hours: pack_hours(self),
             packed: pack_columns(columns, self.len()),
         })
     }
@@ -186,7 +201,7 @@ impl<'a> PackedColumns<'a> {
         (bytes == TAIL).then_some(Self { rows, columns })
     }
 
-    fn column(&self, column: usize, out: &mut Vec<i64>) -> Result<()> {
+    pub(super) fn column(&self, column: usize, out: &mut Vec<i64>) -> Result<()> {
         match self.columns.get(column) {
             Some(bytes) => unpack(bytes, self.rows, out).ok_or_else(damaged),
             // A field that was added since.
@@ -217,7 +232,7 @@ impl<'a> PackedColumns<'a> {
     }
 }
 
-fn pack_columns<'a>(columns: impl Iterator<Item = &'a Vec<i64>>, rows: usize) -> Vec<u8> {
+pub(super) fn pack_columns<'a>(columns: impl Iterator<Item = &'a Vec<i64>>, rows: usize) -> Vec<u8> {
     let packed = columns.map(|column| {
         let mut bytes = Vec::new();
         pack(column, &mut bytes);
@@ -233,7 +248,7 @@ fn pack_columns<'a>(columns: impl Iterator<Item = &'a Vec<i64>>, rows: usize) ->
     out
 }
 
-fn damaged() -> StorageError {
+pub(super) fn damaged() -> StorageError {
     StorageError::Internal { context: "a sealed chunk", source: None }
 }
 
@@ -296,6 +311,18 @@ mod tests {
         assert_eq!((taken.len(), rest.len()), (100, 200));
         assert_eq!((taken.measured(99), rest.measured(0)), (whole.measured(99), whole.measured(100)));
         assert_eq!(rest.sequences, whole.sequences[100..]);
+    }
+
+    #[test]
+    fn samples_are_taken_in_where_they_belong() {
+        let whole = of_every_shape();
+        let mut rest = whole.clone();
+        let mut first = rest.take_before(whole.timestamps[100]);
+        let between = rest.take_before(whole.timestamps[200]);
+        for part in [rest, between, ChunkSamples::default()] {
+            first.take_in(part);
+        }
+        assert_eq!(first, whole);
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use astranetmon_domain::{AccountId, MetricColumns, MetricPosition};
+use astranetmon_domain::{AccountId, MetricColumns, MetricPosition, PageRequest};
 use diesel::pg::Pg;
 use diesel::prelude::*;
 use diesel::query_builder::{AstPass, Query, QueryFragment, QueryId};
@@ -11,7 +11,7 @@ use diesel_async::{AsyncPgConnection, RunQueryDsl};
 
 use super::failure::Failure;
 use super::queries;
-use crate::chunks::{ChunkHead, ChunkRow, ChunkSamples, PackedChunk, PageMerge, SealedPart, oldest_hour_needed};
+use crate::chunks::{ChunkHead, ChunkRow, ChunkSamples, PackedChunk, PageMerge, SealedPart, span_needed};
 use crate::matching::{Agents, Matching};
 use crate::metric_batch::MetricBatch;
 use crate::schema::metric_chunk;
@@ -21,22 +21,21 @@ type Result<T> = std::result::Result<T, Failure>;
 /// Counts of hours that are asked for at first: of a usual page those that it needs.
 const USUAL_HOURS: i64 = 256;
 
-/// A page of at most `most` of the samples that are `rows`, or in chunks and within `span`. `None` if a chunk changed
+/// A page of the samples that are `rows`, or in chunks and within `span`. `None` if a chunk changed
 /// between two looks at it.
 pub(super) async fn add_chunks(
     connection: &mut AsyncPgConnection,
     account_id: AccountId,
     rows: &MetricColumns,
     matching: &Matching,
-    after: Option<&MetricPosition>,
-    most: usize,
+    page: &PageRequest<MetricPosition, 10_000>,
     span: (i64, i64),
 ) -> Result<Option<MetricColumns>> {
-    let from = oldest_needed(connection, account_id, &matching.agents, span, most as i64).await?;
-    let heads: Vec<ChunkHead> =
-        queries::chunk_heads(account_id, &matching.agents, (from, span.1)).load(connection).await?;
-    let mut page = PageMerge::new(rows, heads, &matching.range, after, most)?;
-    if from > span.0 && page.len() < most {
+    let needed = needed_of(connection, account_id, &matching.agents, span, page).await?;
+    let heads: Vec<ChunkHead> = queries::chunk_heads(account_id, &matching.agents, needed).load(connection).await?;
+    let most = page.limit.rows() as usize + 1;
+    let mut page = PageMerge::new(rows, heads, &matching.range, page)?;
+    if needed != span && page.len() < most {
         // What was counted has gone: there may be more behind it.
         return Ok(None);
     }
@@ -108,26 +107,26 @@ impl QueryId for ChunksByKey<'_> {
 
 impl<C> diesel::query_dsl::RunQueryDsl<C> for ChunksByKey<'_> {}
 
-/// From which moment on the newest samples of the span are `most`, by their counts.
-async fn oldest_needed(
+/// The part of the span in which the page lies, by the counts of its hours.
+async fn needed_of(
     connection: &mut AsyncPgConnection,
     account_id: AccountId,
     agents: &Agents,
-    (from, to): (i64, i64),
-    most: i64,
-) -> Result<i64> {
-    for fetch in [USUAL_HOURS, most + 1] {
+    span: (i64, i64),
+    page: &PageRequest<MetricPosition, 10_000>,
+) -> Result<(i64, i64)> {
+    for fetch in [USUAL_HOURS, i64::from(page.limit.rows()) + 2] {
         let hours: Vec<(i64, i64)> =
-            queries::metric_hours(account_id, agents, (from, to), fetch).load(connection).await?;
+            queries::metric_hours(account_id, agents, span, page.order, fetch).load(connection).await?;
         let all = (hours.len() as i64) < fetch;
-        if let Some(hour) = oldest_hour_needed(hours, to, most) {
-            return Ok(hour.max(from));
+        if let Some(needed) = span_needed(hours, span, page) {
+            return Ok(needed);
         }
         if all {
             break;
         }
     }
-    Ok(from)
+    Ok(span)
 }
 
 /// Takes out of a batch what belongs into chunks that are there. The account must be locked.
@@ -169,18 +168,19 @@ pub(super) async fn starting_within(
     chunks.into_iter().map(unpack).collect()
 }
 
-/// Puts chunks in the place of one, or where there is none. The account must be locked.
+/// Puts chunks in the place of those of a span, or where there is none. The account must be locked.
 pub(super) async fn replace(
     connection: &mut AsyncPgConnection,
     account_id: AccountId,
     agent_id: &str,
-    starts_at: i64,
+    span: &Range<i64>,
     chunks: &[(Range<i64>, PackedChunk)],
 ) -> Result<()> {
     let before = metric_chunk::table
         .filter(metric_chunk::account_id.eq(account_id.0))
         .filter(metric_chunk::agent_id.eq(agent_id))
-        .filter(metric_chunk::starts_at.eq(starts_at));
+        .filter(metric_chunk::starts_at.ge(span.start))
+        .filter(metric_chunk::starts_at.lt(span.end));
     diesel::delete(before).execute(connection).await?;
     for (period, chunk) in chunks {
         let row = ChunkRow::new(account_id, agent_id, period, chunk);

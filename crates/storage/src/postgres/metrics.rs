@@ -127,12 +127,12 @@ async fn push_rows(
     figures: &mut Figures,
 ) -> std::result::Result<(), Failure> {
     let mut rows = std::pin::pin!(rows.load_stream::<SpanRow>(connection).await?);
-    while let Some((agent_id, at, measured, sample_count, summary, times, packed)) = rows.try_next().await? {
+    while let Some((agent_id, at, measured, sample_count, summary, times, hours, packed)) = rows.try_next().await? {
         let Some(member) = member(&agent_id) else { continue };
         match (measured, sample_count, summary, times) {
             (Some(measured), ..) => figures.push(member, at, &measured)?,
             (None, Some(sample_count), Some(summary), Some(times)) => {
-                figures.push_chunk(member, &SpanChunk { first_at: at, sample_count, summary, times, packed })?;
+                figures.push_chunk(member, &SpanChunk { first_at: at, sample_count, summary, times, hours, packed })?;
             }
             (None, Some(count), Some(summary), None) => {
                 figures.push_summary(member, at, &Summary::unpack(count, &summary)?);
@@ -176,25 +176,25 @@ async fn read_page(
     matching: &Matching,
     page: &PageRequest<MetricPosition, 10_000>,
 ) -> std::result::Result<Option<MetricPage>, Failure> {
-    let (limit, after) = (page.limit.rows() as usize, page.after.as_ref());
+    let limit = page.limit.rows() as usize;
     let mut columns = MetricColumns::with_capacity(limit + 1);
     {
-        let query = queries::metric_page(account_id, matching, after, limit as i64 + 1);
+        let query = queries::metric_page(account_id, matching, page);
         let mut rows = std::pin::pin!(query.load_stream::<MetricReadRow>(connection).await?);
         while let Some(row) = rows.try_next().await? {
             columns.push(&row.agent_id, Timestamp::from_micros(row.timestamp), &row.measured.0);
         }
     }
     let (total, sealed_before) = total_and_sealed(connection, account_id, RecordKind::Metric, matching).await?;
-    if let Some(span) = span_behind_rows(&columns, &matching.range, after, limit + 1, sealed_before) {
-        match chunks::add_chunks(connection, account_id, &columns, matching, after, limit + 1, span).await? {
+    if let Some(span) = span_behind_rows(&columns, &matching.range, page, sealed_before) {
+        match chunks::add_chunks(connection, account_id, &columns, matching, page, span).await? {
             Some(both) => columns = both,
             None => return Ok(None),
         }
     }
     let more = columns.len() > limit;
     columns.truncate(limit);
-    let total = if after.is_none() && !more { columns.len() as u64 } else { total };
+    let total = if page.after.is_none() && !more { columns.len() as u64 } else { total };
     Ok(Some(MetricPage { columns, total, more }))
 }
 
@@ -211,9 +211,9 @@ async fn append(
     let mut sequence = last + 1;
     let mut tally = batch.tally();
     for part in &mut sealed {
-        let (agent_id, starts_at, given) = (part.agent_id.clone(), part.period.start, part.given());
+        let (agent_id, period, given) = (part.agent_id.clone(), part.period.clone(), part.given());
         if let Some(merged) = part.merge(sequence, reporting.now.as_micros(), &mut tally) {
-            chunks::replace(connection, account_id, &agent_id, starts_at, &merged).await?;
+            chunks::replace(connection, account_id, &agent_id, &period, &merged).await?;
         }
         sequence += given as i64;
     }

@@ -63,7 +63,7 @@ pub(super) async fn matching(
 }
 
 impl PostgresStorage {
-    /// A page of records: `load` fetches rows, at most as many as it is told, and `count` says how many match if more
+    /// A page of records: `load` fetches its rows, and one more if there is one, and `count` says how many match if more
     /// than the agent and the time is asked.
     pub(super) async fn record_page<Row: RecordRow, const MAX: u32>(
         &self,
@@ -71,7 +71,7 @@ impl PostgresStorage {
         account_id: AccountId,
         filter: &RecordFilter,
         page: &PageRequest<RecordPosition, MAX>,
-        load: impl AsyncFnOnce(&mut AsyncPgConnection, &Matching, i64) -> QueryResult<Vec<Row>>,
+        load: impl AsyncFnOnce(&mut AsyncPgConnection, &Matching) -> QueryResult<Vec<Row>>,
         count: impl AsyncFnOnce(&mut AsyncPgConnection, &Matching) -> QueryResult<Option<i64>>,
     ) -> Result<RecordPage<Row::Record>> {
         if filter.is_empty() {
@@ -81,7 +81,7 @@ impl PostgresStorage {
         self.read_share(account_id, context, async |connection| {
             let matching = matching(connection, account_id, filter).await?;
             let Some(matching) = matching else { return Ok(RecordPage::default()) };
-            let fetched = Fetched::new(load(connection, &matching, i64::from(limit) + 1).await?, limit);
+            let fetched = Fetched::new(load(connection, &matching).await?, limit);
             let total = match fetched.total(page.after.is_none()) {
                 Some(total) => total,
                 None => match count(connection, &matching).await? {

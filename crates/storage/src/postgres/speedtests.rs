@@ -21,8 +21,8 @@ impl SpeedtestRepository for PostgresStorage {
         page: &PageRequest<RecordPosition, 1_000>,
     ) -> Result<RecordPage<Speedtest>> {
         let account_id = scope.account_id();
-        let load = async |connection: &mut AsyncPgConnection, matching: &Matching, fetch| {
-            let query = queries::speedtest_page(account_id, matching, filter, page.after.as_ref(), fetch);
+        let load = async |connection: &mut AsyncPgConnection, matching: &Matching| {
+            let query = queries::speedtest_page(account_id, matching, filter, page);
             query.load::<SpeedtestRow>(connection).await
         };
         let count = async |connection: &mut AsyncPgConnection, matching: &Matching| {

@@ -24,8 +24,8 @@ impl TracerouteRepository for PostgresStorage {
         page: &PageRequest<RecordPosition, 1_000>,
     ) -> Result<RecordPage<Traceroute>> {
         let account_id = scope.account_id();
-        let load = async |connection: &mut AsyncPgConnection, matching: &Matching, fetch| {
-            let query = queries::traceroute_page(account_id, matching, filter, page.after.as_ref(), fetch);
+        let load = async |connection: &mut AsyncPgConnection, matching: &Matching| {
+            let query = queries::traceroute_page(account_id, matching, filter, page);
             query.load::<TracerouteRow>(connection).await
         };
         let count = async |connection: &mut AsyncPgConnection, matching: &Matching| {

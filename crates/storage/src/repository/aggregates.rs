@@ -6,6 +6,8 @@ use std::sync::Arc;
 
 use astranetmon_domain::{AgentFilter, MetricField, RecordFilter, TimeRange, Timestamp};
 
+use crate::chunks::HOUR_MICROS;
+
 /// A figure of the known values of one field in one interval.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Aggregate {
@@ -252,6 +254,11 @@ impl TimeAxis {
     pub(crate) fn interval_of(&self, timestamp: i64) -> Option<usize> {
         let interval = usize::try_from((timestamp - self.origin).div_euclid(self.width)).ok()?;
         (interval < self.intervals).then_some(interval)
+    }
+
+    /// Whether each interval is made of whole hours.
+    pub(crate) const fn is_of_hours(&self) -> bool {
+        self.width % HOUR_MICROS == 0
     }
 
     pub(crate) const fn start_of(&self, interval: usize) -> i64 {

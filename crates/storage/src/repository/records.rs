@@ -104,7 +104,7 @@ pub struct MetricPage {
 /// use astranetmon_storage::{MetricPage, MetricRepository, StorageError};
 ///
 /// async fn newest(metrics: &dyn MetricRepository, scope: &Scope<ReadMetrics>) -> Result<MetricPage, StorageError> {
-///     metrics.metric_page(scope, &RecordFilter::ALL, &PageRequest { limit: Limit::LARGEST, after: None }).await
+///     metrics.metric_page(scope, &RecordFilter::ALL, &PageRequest::new(Limit::LARGEST, None)).await
 /// }
 /// ```
 ///
@@ -115,7 +115,7 @@ pub struct MetricPage {
 /// # use astranetmon_domain::{Limit, PageRequest, RecordFilter};
 /// # use astranetmon_storage::{MetricPage, MetricRepository, StorageError};
 /// async fn newest(metrics: &dyn MetricRepository, scope: &Scope<ReadAgents>) -> Result<MetricPage, StorageError> {
-///     metrics.metric_page(scope, &RecordFilter::ALL, &PageRequest { limit: Limit::LARGEST, after: None }).await
+///     metrics.metric_page(scope, &RecordFilter::ALL, &PageRequest::new(Limit::LARGEST, None)).await
 /// }
 /// ```
 ///
@@ -123,7 +123,7 @@ pub struct MetricPage {
 /// # use astranetmon_domain::{Limit, PageRequest, RecordFilter};
 /// # use astranetmon_storage::{MetricPage, MetricRepository, StorageError};
 /// async fn newest(metrics: &dyn MetricRepository) -> Result<MetricPage, StorageError> {
-///     metrics.metric_page(&RecordFilter::ALL, &PageRequest { limit: Limit::LARGEST, after: None }).await
+///     metrics.metric_page(&RecordFilter::ALL, &PageRequest::new(Limit::LARGEST, None)).await
 /// }
 /// ```
 #[async_trait]

@@ -4,7 +4,7 @@ use diesel::prelude::*;
 use diesel::sql_types::{BigInt, Binary, Nullable, Text};
 
 use super::{Source, UnsealedDay};
-use crate::chunks::AgentDay;
+use crate::chunks::{AgentDay, SealedSpan};
 
 /// The first account behind `$1`.
 pub(crate) const ACCOUNT_AFTER: &str = "SELECT id AS number FROM account WHERE id > $1 ORDER BY id LIMIT 1";
@@ -60,12 +60,13 @@ pub(crate) const UNSEALED_HOURS: &str = "SELECT (timestamp - $1) / 3600000000 AS
      FROM metric_sample WHERE account_id = $2 AND agent_id = $3 AND timestamp >= $1 AND timestamp < $4 GROUP BY 1";
 
 /// Chunks of the agent `$3` of account `$2` that start from `$1` on and before `$4`.
-pub(crate) const CHUNKS_OF_DAY: &str = "SELECT starts_at, ends_at FROM metric_chunk WHERE starts_at >= $1 \
-     AND account_id = $2 AND agent_id = $3 AND starts_at < $4";
+pub(crate) const CHUNKS_OF_DAY: &str = "SELECT starts_at, ends_at, sample_count FROM metric_chunk \
+     WHERE starts_at >= $1 AND account_id = $2 AND agent_id = $3 AND starts_at < $4";
 
-/// Whether the agent `$2` of account `$1` has a chunk between `$3` and `$4`; none starts before `$5`.
-pub(crate) const OVERLAPPING: &str = "SELECT COUNT(*) AS number FROM metric_chunk WHERE account_id = $1 AND agent_id = $2 \
-     AND ends_at > $3 AND starts_at < $4 AND starts_at > $5";
+/// Whether the agent `$2` of account `$1` has a chunk that reaches beyond the span from `$3` to `$4` and into it; none
+/// starts before `$5`.
+pub(crate) const CHUNKS_ACROSS: &str = "SELECT COUNT(*) AS number FROM metric_chunk WHERE account_id = $1 \
+     AND agent_id = $2 AND ends_at > $3 AND starts_at < $4 AND starts_at > $5 AND (starts_at < $3 OR ends_at > $4)";
 
 /// The account `$2` has a chunk that ends at `$1`.
 pub(crate) const SEALED: &str = "UPDATE account SET sealed_before = $1 WHERE id = $2 AND sealed_before < $1";
@@ -202,20 +203,22 @@ pub(crate) struct HourRow {
     pub(crate) number: i64,
 }
 
-/// The span of a chunk.
+/// The span of a chunk, and how many samples it holds.
 #[derive(QueryableByName)]
-pub(crate) struct PeriodRow {
+pub(crate) struct ChunkSpanRow {
     #[diesel(sql_type = BigInt)]
     pub(crate) starts_at: i64,
     #[diesel(sql_type = BigInt)]
     pub(crate) ends_at: i64,
+    #[diesel(sql_type = BigInt)]
+    pub(crate) sample_count: i64,
 }
 
 /// What of a day is to be sealed next.
 pub(crate) fn unsealed_day(
     start: i64,
     hours: Vec<HourRow>,
-    chunks: Vec<PeriodRow>,
+    chunks: Vec<ChunkSpanRow>,
     finished_before: i64,
 ) -> UnsealedDay {
     let mut day = AgentDay { start, samples: [0; 24], chunks: Vec::new() };
@@ -224,7 +227,11 @@ pub(crate) fn unsealed_day(
             *hour = row.number.unsigned_abs();
         }
     }
-    day.chunks = chunks.into_iter().map(|chunk| chunk.starts_at..chunk.ends_at).collect();
+    let sealed = |chunk: ChunkSpanRow| SealedSpan {
+        span: chunk.starts_at..chunk.ends_at,
+        samples: chunk.sample_count.unsigned_abs(),
+    };
+    day.chunks = chunks.into_iter().map(sealed).collect();
     UnsealedDay { start, next_period: day.next_period(finished_before) }
 }
 

@@ -56,6 +56,27 @@ impl FieldSummary {
         self.max = self.max.max(other.max);
     }
 
+    /// How many values are known, the least, the greatest less the least, and the sum of all less the least for each:
+    /// nothing but the first is known where that is 0. `None` if one of them is too large.
+    pub(crate) fn parts(&self) -> Option<[i64; 4]> {
+        let count = i64::try_from(self.count).ok()?;
+        if count == 0 {
+            return Some([0, NULL, NULL, NULL]);
+        }
+        let above = self.sum - i128::from(self.min) * i128::from(count);
+        Some([count, self.min, self.max.checked_sub(self.min)?, i64::try_from(above).ok()?])
+    }
+
+    /// From its [`parts`](Self::parts); `None` if they are of nothing.
+    pub(crate) fn of_parts([count, min, span, above]: [i64; 4]) -> Option<Self> {
+        if count == 0 {
+            return Some(Self::NONE);
+        }
+        let sum = i128::from(min) * i128::from(count) + i128::from(above);
+        (min != NULL && span >= 0 && above >= 0).then_some(())?;
+        Some(Self { count: u64::try_from(count).ok()?, sum, min, max: min.checked_add(span)? })
+    }
+
     pub(crate) const fn count(&self) -> u64 {
         self.count
     }

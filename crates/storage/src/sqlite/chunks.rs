@@ -2,13 +2,13 @@
 
 use std::ops::Range;
 
-use astranetmon_domain::{AccountId, MetricColumns, MetricPosition};
+use astranetmon_domain::{AccountId, MetricColumns, MetricPosition, PageRequest};
 use diesel::prelude::*;
 use diesel::sqlite::SqliteConnection;
 
 use super::{Result, queries};
 use crate::chunks::{
-    ChunkHead, ChunkRow, ChunkSamples, DAY_MICROS, PackedChunk, PageMerge, SealedPart, count_within, oldest_hour_needed,
+    ChunkHead, ChunkRow, ChunkSamples, DAY_MICROS, PackedChunk, PageMerge, SealedPart, count_within, span_needed,
 };
 use crate::figures::SpanChunk;
 use crate::matching::{Agents, Matching};
@@ -17,11 +17,13 @@ use crate::repository::TimeAxis;
 use crate::schema::{account, metric_chunk};
 
 /// Chunks of agent `?2` of account `?1` for intervals of `?7` microseconds, of which one starts at `?6`: those between `?3`
-/// and `?4`; `?5` is a day before `?3`, and `?8` whether summaries say enough. [`SpanChunk`](crate::figures::SpanChunk)
-const SPAN_CHUNKS: &str = "SELECT first_at, sample_count, summary, times, \
-     CASE WHEN ?8 AND first_at >= ?3 AND last_at < ?4 AND (first_at - ?6) / ?7 = (last_at - ?6) / ?7 THEN NULL \
-     ELSE packed END AS packed FROM metric_chunk \
-     WHERE account_id = ?1 AND agent_id = ?2 AND starts_at < ?4 AND starts_at > ?5 AND ends_at > ?3";
+/// and `?4`; `?5` is a day before `?3`, `?8` whether summaries say enough, and `?9` whether those of hours do too.
+/// [`SpanChunk`](crate::figures::SpanChunk)
+const SPAN_CHUNKS: &str = "SELECT first_at, sample_count, summary, times, CASE needed WHEN 'hours' THEN hours END AS hours, \
+     CASE needed WHEN 'packed' THEN packed END AS packed FROM (SELECT *, \
+     CASE WHEN ?8 AND first_at >= ?3 AND last_at < ?4 AND (first_at - ?6) / ?7 = (last_at - ?6) / ?7 THEN 'summary' \
+     WHEN ?9 AND first_at >= ?3 AND last_at < ?4 AND LENGTH(hours) > 0 THEN 'hours' ELSE 'packed' END AS needed \
+     FROM metric_chunk WHERE account_id = ?1 AND agent_id = ?2 AND starts_at < ?4 AND starts_at > ?5 AND ends_at > ?3)";
 
 /// The end of the account's latest chunk, in microseconds.
 pub(super) fn sealed_before(connection: &mut SqliteConnection, account_id: AccountId) -> Result<i64> {
@@ -29,21 +31,21 @@ pub(super) fn sealed_before(connection: &mut SqliteConnection, account_id: Accou
     Ok(sealed.unwrap_or(i64::MIN))
 }
 
-/// A page of at most `most` of the samples that are `rows`, or in chunks and within `span`.
+/// A page of the samples that are `rows`, or in chunks and within `span`.
 pub(super) fn add_chunks(
     connection: &mut SqliteConnection,
     account_id: AccountId,
     rows: &MetricColumns,
     matching: &Matching,
-    after: Option<&MetricPosition>,
-    most: usize,
-    (from, to): (i64, i64),
+    page: &PageRequest<MetricPosition, 10_000>,
+    span: (i64, i64),
 ) -> Result<MetricColumns> {
-    let hours = queries::metric_hours(account_id, &matching.agents, (from, to), most as i64 + 1);
+    let most = i64::from(page.limit.rows()) + 1;
+    let hours = queries::metric_hours(account_id, &matching.agents, span, page.order, most + 1);
     let hours = hours.load_iter::<(i64, i64), _>(connection)?.map_while(std::result::Result::ok);
-    let from = oldest_hour_needed(hours, to, most as i64).map_or(from, |hour| hour.max(from));
-    let heads = queries::chunk_heads(account_id, &matching.agents, (from, to)).load(connection)?;
-    let mut page = PageMerge::new(rows, heads, &matching.range, after, most)?;
+    let span = span_needed(hours, span, page).unwrap_or(span);
+    let heads = queries::chunk_heads(account_id, &matching.agents, span).load(connection)?;
+    let mut page = PageMerge::new(rows, heads, &matching.range, page)?;
     let needed: Vec<(usize, String, i64)> =
         page.needed().map(|(chunk, head)| (chunk, head.agent_id.clone(), head.starts_at)).collect();
     for (chunk, agent_id, starts_at) in needed {
@@ -87,7 +89,8 @@ pub(super) fn of_span(
         .bind::<BigInt, _>(start.saturating_sub(DAY_MICROS))
         .bind::<BigInt, _>(axis.origin)
         .bind::<BigInt, _>(axis.width)
-        .bind::<Bool, _>(!needs_samples);
+        .bind::<Bool, _>(!needs_samples)
+        .bind::<Bool, _>(!needs_samples && axis.is_of_hours());
     for chunk in chunks.load_iter::<SpanChunk, _>(connection)? {
         each(&chunk?)?;
     }
@@ -132,15 +135,20 @@ pub(super) fn starting_within(
     chunks.into_iter().map(unpack).collect()
 }
 
-/// Puts chunks in the place of one, or where there is none.
+/// Puts chunks in the place of those of a span, or where there is none.
 pub(super) fn replace(
     connection: &mut SqliteConnection,
     account_id: AccountId,
     agent_id: &str,
-    starts_at: i64,
+    span: &Range<i64>,
     chunks: &[(Range<i64>, PackedChunk)],
 ) -> Result<()> {
-    diesel::delete(metric_chunk::table.find((account_id.0, agent_id, starts_at))).execute(connection)?;
+    let before = metric_chunk::table
+        .filter(metric_chunk::account_id.eq(account_id.0))
+        .filter(metric_chunk::agent_id.eq(agent_id))
+        .filter(metric_chunk::starts_at.ge(span.start))
+        .filter(metric_chunk::starts_at.lt(span.end));
+    diesel::delete(before).execute(connection)?;
     for (period, chunk) in chunks {
         let row = ChunkRow::new(account_id, agent_id, period, chunk);
         diesel::insert_into(metric_chunk::table).values(row).execute(connection)?;

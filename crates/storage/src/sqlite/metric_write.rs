@@ -36,9 +36,9 @@ pub(super) fn append(
     let mut sequence = last + 1;
     let mut tally = batch.tally();
     for part in &mut sealed {
-        let (agent_id, starts_at, given) = (part.agent_id.clone(), part.period.start, part.given());
+        let (agent_id, period, given) = (part.agent_id.clone(), part.period.clone(), part.given());
         if let Some(merged) = part.merge(sequence, received_at.as_micros(), &mut tally) {
-            chunks::replace(connection, account_id, &agent_id, starts_at, &merged)?;
+            chunks::replace(connection, account_id, &agent_id, &period, &merged)?;
         }
         sequence += given as i64;
     }

@@ -142,20 +142,19 @@ fn read_page(
 ) -> Result<MetricPage> {
     let Some(matching) = matching(connection, account_id, filter)? else { return Ok(MetricPage::default()) };
     let limit = page.limit.rows() as usize;
-    let after = page.after.as_ref();
-    let query = queries::metric_page(account_id, &matching, after, limit as i64 + 1);
+    let query = queries::metric_page(account_id, &matching, page);
     let mut columns = MetricColumns::with_capacity(limit + 1);
     for row in query.load_iter::<MetricReadRow, _>(connection)? {
         let row = row?;
         columns.push(&row.agent_id, Timestamp::from_micros(row.timestamp), &row.measured.0);
     }
     let sealed_before = chunks::sealed_before(connection, account_id)?;
-    if let Some(span) = span_behind_rows(&columns, &matching.range, after, limit + 1, sealed_before) {
-        columns = chunks::add_chunks(connection, account_id, &columns, &matching, after, limit + 1, span)?;
+    if let Some(span) = span_behind_rows(&columns, &matching.range, page, sealed_before) {
+        columns = chunks::add_chunks(connection, account_id, &columns, &matching, page, span)?;
     }
     let more = columns.len() > limit;
     columns.truncate(limit);
-    let total = if after.is_none() && !more {
+    let total = if page.after.is_none() && !more {
         columns.len() as u64
     } else {
         total(connection, account_id, RecordKind::Metric, &matching)?

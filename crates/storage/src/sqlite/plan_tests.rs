@@ -1,8 +1,8 @@
 //! Every list query uses an index, on a million rows.
 
 use astranetmon_domain::{
-    AccountId, AgentId, MetricPosition, RecordFilter, RecordPosition, SpeedtestFilter, SpeedtestStatus, TimeRange,
-    Timestamp, TracerouteFilter,
+    AccountId, AgentId, Limit, MetricPosition, Order, PageRequest, RecordFilter, RecordPosition, SpeedtestFilter,
+    SpeedtestStatus, TimeRange, Timestamp, TracerouteFilter,
 };
 use diesel::connection::SimpleConnection;
 use diesel::debug_query;
@@ -32,6 +32,11 @@ fn plan(connection: &mut SqliteConnection, debug: &str) -> String {
     let sql = bound_sql(debug, Placeholder::Question);
     let steps: Vec<Step> = diesel::sql_query(format!("EXPLAIN QUERY PLAN {sql}")).load(connection).expect(&sql);
     steps.into_iter().map(|step| step.detail).collect::<Vec<_>>().join("; ")
+}
+
+/// A page of ten.
+fn ten<Position, const MAX: u32>(after: Option<Position>) -> PageRequest<Position, MAX> {
+    PageRequest::new(Limit::new(10).expect("not zero"), after)
 }
 
 fn million_rows() -> (tempfile::TempDir, SqliteConnection) {
@@ -147,15 +152,17 @@ fn every_list_query_uses_an_index_with_a_million_rows() {
         for range in ranges {
             let matching = Matching { agents: agents.clone(), range };
             for behind in [false, true] {
-                let name = |list: &str| format!("{list} {matching:?} behind {behind}");
-                let after = behind.then_some(&metric_position);
-                let query = queries::metric_page(account, &matching, after, 101);
-                explain(name("metrics"), debug_query::<Sqlite, _>(&query).to_string());
-                let after = behind.then_some(&record_position);
-                let query = queries::speedtest_page(account, &matching, &speedtests, after, 101);
-                explain(name("speedtests"), debug_query::<Sqlite, _>(&query).to_string());
-                let query = queries::traceroute_page(account, &matching, &traceroutes, after, 101);
-                explain(name("traceroutes"), debug_query::<Sqlite, _>(&query).to_string());
+                for order in [Order::NewestFirst, Order::OldestFirst] {
+                    let name = |list: &str| format!("{list} {matching:?} behind {behind} {order:?}");
+                    let page = ten(behind.then_some(metric_position.clone())).in_order(order);
+                    let query = queries::metric_page(account, &matching, &page);
+                    explain(name("metrics"), debug_query::<Sqlite, _>(&query).to_string());
+                    let page = ten(behind.then_some(record_position.clone())).in_order(order);
+                    let query = queries::speedtest_page(account, &matching, &speedtests, &page);
+                    explain(name("speedtests"), debug_query::<Sqlite, _>(&query).to_string());
+                    let query = queries::traceroute_page(account, &matching, &traceroutes, &page);
+                    explain(name("traceroutes"), debug_query::<Sqlite, _>(&query).to_string());
+                }
             }
             let arrivals = [
                 debug_query::<Sqlite, _>(&queries::metric_arrivals(account, &matching, 1_000, 101)).to_string(),
@@ -168,11 +175,12 @@ fn every_list_query_uses_an_index_with_a_million_rows() {
             for arrivals in arrivals {
                 explain(format!("arrivals {matching:?}"), arrivals);
             }
-            let query = queries::speedtest_page(account, &matching, &failed, None, 101);
+            let first = ten(None);
+            let query = queries::speedtest_page(account, &matching, &failed, &first);
             explain(format!("failed {matching:?}"), debug_query::<Sqlite, _>(&query).to_string());
             let query = queries::speedtest_count_matching(account, &matching, &failed);
             explain(format!("count of failed {matching:?}"), debug_query::<Sqlite, _>(&query).to_string());
-            let query = queries::traceroute_page(account, &matching, &to_one, None, 101);
+            let query = queries::traceroute_page(account, &matching, &to_one, &first);
             explain(format!("to one {matching:?}"), debug_query::<Sqlite, _>(&query).to_string());
             let query = queries::traceroute_count_matching(account, &matching, &to_one);
             explain(format!("count of those to one {matching:?}"), debug_query::<Sqlite, _>(&query).to_string());
@@ -180,8 +188,10 @@ fn every_list_query_uses_an_index_with_a_million_rows() {
         let hour = (at.as_micros(), at.as_micros() + 3_600_000_000);
         let heads = queries::chunk_heads(account, &agents, hour);
         explain("heads of chunks".into(), debug_query::<Sqlite, _>(&heads).to_string());
-        let hours = queries::metric_hours(account, &agents, span, 100);
-        explain("hours".into(), debug_query::<Sqlite, _>(&hours).to_string());
+        for order in [Order::NewestFirst, Order::OldestFirst] {
+            let hours = queries::metric_hours(account, &agents, span, order, 100);
+            explain("hours".into(), debug_query::<Sqlite, _>(&hours).to_string());
+        }
         explain(
             "count of metrics".into(),
             debug_query::<Sqlite, _>(&queries::metric_count(account, &agents, hour)).to_string(),
@@ -211,7 +221,7 @@ fn every_list_query_uses_an_index_with_a_million_rows() {
             plan.contains("TEMP B-TREE") && !name.contains("AnyOf") && !name.starts_with("arrivals") && name != "hours";
         assert!(!plan.contains("SCAN ") && !sorted, "{name}: {plan}");
     }
-    assert_eq!(plans.len(), 13 + 3 * (4 * (2 * 3 + 4 + 4) + 6));
+    assert_eq!(plans.len(), 13 + 3 * (4 * (2 * 2 * 3 + 4 + 4) + 7));
     let newest: Vec<_> = plans.iter().filter(|(name, _)| name == "newest of each agent").collect();
     for ((_, plan), index) in newest.into_iter().zip([
         "PRIMARY KEY",

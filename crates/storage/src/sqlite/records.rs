@@ -32,18 +32,18 @@ pub(super) fn matching(
     Ok(Matching::of(filter, labelled))
 }
 
-/// A page of records: `load` fetches rows, at most as many as it is told, and `count` says how many match if more than
+/// A page of records: `load` fetches its rows, and one more if there is one, and `count` says how many match if more than
 /// the agent and the time is asked.
 pub(super) fn page<Row: RecordRow, const MAX: u32>(
     connection: &mut SqliteConnection,
     account_id: AccountId,
     filter: &RecordFilter,
     page: &PageRequest<RecordPosition, MAX>,
-    load: impl FnOnce(&mut SqliteConnection, &Matching, i64) -> QueryResult<Vec<Row>>,
+    load: impl FnOnce(&mut SqliteConnection, &Matching) -> QueryResult<Vec<Row>>,
     count: impl FnOnce(&mut SqliteConnection, &Matching) -> QueryResult<Option<i64>>,
 ) -> Result<RecordPage<Row::Record>> {
     let Some(matching) = matching(connection, account_id, filter)? else { return Ok(RecordPage::default()) };
-    let fetched = Fetched::new(load(connection, &matching, i64::from(page.limit.rows()) + 1)?, page.limit.rows());
+    let fetched = Fetched::new(load(connection, &matching)?, page.limit.rows());
     let total = match fetched.total(page.after.is_none()) {
         Some(total) => total,
         None => match count(connection, &matching)? {

@@ -22,8 +22,8 @@ impl TracerouteRepository for SqliteStorage {
     ) -> Result<RecordPage<Traceroute>> {
         let (account_id, filter, page) = (scope.account_id(), filter.clone(), page.clone());
         self.read_share(account_id, move |connection| {
-            let load = |connection: &mut SqliteConnection, matching: &Matching, fetch| {
-                let query = queries::traceroute_page(account_id, matching, &filter, page.after.as_ref(), fetch);
+            let load = |connection: &mut SqliteConnection, matching: &Matching| {
+                let query = queries::traceroute_page(account_id, matching, &filter, &page);
                 query.load::<TracerouteRow>(connection)
             };
             records::page(connection, account_id, &filter.records, &page, load, |connection, matching| {

@@ -48,7 +48,7 @@ fn batch(first: i64) -> Vec<MetricSample> {
 }
 
 async fn rows(storage: &Arc<dyn Storage>, owner: &Account) -> u64 {
-    let page = PageRequest { limit: Limit::new(10).expect("not zero"), after: None };
+    let page = PageRequest::new(Limit::new(10).expect("not zero"), None);
     let scope = Scope::<ReadMetrics>::system(owner.id, "test");
     storage.metric_page(&scope, &RecordFilter::ALL, &page).await.expect("reads go on").total
 }

@@ -37,7 +37,7 @@ pub(crate) async fn check(storage: Arc<dyn Storage>) {
     };
     let empty = sample("b", 1_000);
     let read: Scope<ReadMetrics> = Scope::system(account, "test");
-    let newest = PageRequest { limit: Limit::LARGEST, after: None };
+    let newest = PageRequest::new(Limit::LARGEST, None);
     let page = storage.metric_page(&read, &RecordFilter::ALL, &newest).await.expect("a page");
     let rows: Vec<_> = (0..page.columns.len()).map(|row| page.columns.sample(row)).collect();
     assert_eq!(rows, [full, empty.clone()]);

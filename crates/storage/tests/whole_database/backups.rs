@@ -69,7 +69,7 @@ fn text(path: &Path, query: &str) -> String {
 async fn answers(endpoint: &Endpoint, account: AccountId) -> (Vec<MetricSample>, u64) {
     let storage = serve(endpoint).await;
     let scope: Scope<ReadMetrics> = Scope::system(account, "test");
-    let newest = PageRequest { limit: Limit::LARGEST, after: None };
+    let newest = PageRequest::new(Limit::LARGEST, None);
     let page = storage.metric_page(&scope, &RecordFilter::ALL, &newest).await.expect("a page");
     storage.close().await;
     ((0..page.columns.len()).map(|row| page.columns.sample(row)).collect(), page.total)

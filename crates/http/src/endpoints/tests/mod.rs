@@ -2,6 +2,8 @@
 
 mod aggregates;
 mod overview;
+#[cfg(feature = "parquet")]
+mod parquet;
 pub(crate) mod schema_check;
 
 use std::collections::BTreeSet;
@@ -181,6 +183,33 @@ async fn a_walk_by_links_sees_every_row_once_and_ends() {
         }
         assert_eq!(walked.len(), all);
     }
+}
+
+#[actix_web::test]
+async fn a_list_is_read_from_either_end() {
+    let api = TestApi::new().await;
+    api.fill(1, 10).await;
+    for list in ["metrics?", "metrics?interval=2m&", "speedtests?", "traceroutes?agent_id=b&"] {
+        let path = format!("/api/v1/{list}start_date=-1d&end_date=now");
+        let newest_first = api.get(&path, Some(&everything())).await.json();
+        assert_eq!(
+            api.get(&format!("{path}&sort=-timestamp"), Some(&everything())).await.json(),
+            newest_first,
+            "{list}"
+        );
+        let (mut walked, mut next) = (Vec::new(), Some(format!("{path}&sort=timestamp&limit=3")));
+        while let Some(request) = next {
+            let answer = api.get(&request, Some(&everything())).await;
+            walked.extend(rows(&path, &answer.json()).clone());
+            next = answer.next();
+        }
+        walked.reverse();
+        assert_eq!(&walked, rows(&path, &newest_first), "{list}");
+        assert!(walked.len() > 3);
+    }
+    let next = api.get("/api/v1/metrics?limit=3&sort=timestamp", Some(&everything())).await.next().expect("more");
+    let other_end = api.get(&next.replace("sort=timestamp", "sort=-timestamp"), Some(&everything())).await;
+    assert_eq!(other_end.status, StatusCode::BAD_REQUEST, "a cursor goes one way");
 }
 
 #[actix_web::test]

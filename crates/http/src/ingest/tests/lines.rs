@@ -40,7 +40,7 @@ async fn what_telegraf_sends_becomes_metrics_speed_tests_and_traceroutes() {
         (Some(500), Some(6_000))
     );
     assert_eq!((stored[1].load_1, stored[1].load_5, stored[1].latency_ms), (Some(0.5), Some(0.25), Some(5.0)));
-    let page = PageRequest { limit: Limit::LARGEST, after: None };
+    let page = PageRequest::new(Limit::LARGEST, None);
     let storage: &dyn astranetmon_storage::Storage = &*service.storage;
     let scope = Scope::<ReadSpeedtests>::system(account, "test");
     let tests = storage.speedtest_page(&scope, &RecordFilter::ALL.into(), &page).await.expect("read");

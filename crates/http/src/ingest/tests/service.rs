@@ -183,7 +183,7 @@ impl Service {
     /// The stored metrics of the account, newest first.
     pub(super) async fn stored(&self, account: AccountId) -> Vec<MetricSample> {
         let scope = Scope::<ReadMetrics>::system(account, REASON);
-        let page = PageRequest { limit: Limit::LARGEST, after: None };
+        let page = PageRequest::new(Limit::LARGEST, None);
         let page = self.storage.metric_page(&scope, &RecordFilter::ALL, &page).await.expect("read");
         (0..page.columns.len()).map(|row| page.columns.sample(row)).collect()
     }

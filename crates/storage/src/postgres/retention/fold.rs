@@ -67,9 +67,8 @@ pub(super) async fn take_chunks(
         let of_agent = gathered.entry(run.agent_id.clone()).or_insert_with(Gathered::into_hours);
         let found = chunks::starting_within(connection, account, &run.agent_id, (run.first, run.last)).await?;
         for (period, samples) in found {
-            let starts_at = period.start;
-            let lost = take_out(&run.agent_id, period, samples, goes, &mut deltas, of_agent);
-            chunks::replace(connection, account, &run.agent_id, starts_at, &lost.left).await?;
+            let lost = take_out(&run.agent_id, period.clone(), samples, goes, &mut deltas, of_agent);
+            chunks::replace(connection, account, &run.agent_id, &period, &lost.left).await?;
             taken += lost.samples;
         }
     }

@@ -14,7 +14,7 @@ use crate::postgres::append::lock_account;
 use crate::postgres::chunks;
 use crate::postgres::failure::Failure;
 use crate::retention::{
-    CHUNKS_OF_DAY, HourRow, NumberRow, OVERLAPPING, PeriodRow, SEALED, UNSEALED, UNSEALED_HOURS, UnsealedDay,
+    CHUNKS_ACROSS, CHUNKS_OF_DAY, ChunkSpanRow, HourRow, NumberRow, SEALED, UNSEALED, UNSEALED_HOURS, UnsealedDay,
     UnsealedRow, unsealed_day as day,
 };
 
@@ -44,7 +44,7 @@ pub(super) async fn unsealed_day(
             .bind::<BigInt, _>(start + DAY_MICROS)
     };
     let hours: Vec<HourRow> = of_day(UNSEALED_HOURS).load(connection).await?;
-    let chunks: Vec<PeriodRow> = of_day(CHUNKS_OF_DAY).load(connection).await?;
+    let chunks: Vec<ChunkSpanRow> = of_day(CHUNKS_OF_DAY).load(connection).await?;
     Ok(Some(day(start, hours, chunks, finished_before)))
 }
 
@@ -64,8 +64,8 @@ struct SealedRow {
 const TAKE_ROWS: &str = "DELETE FROM metric_sample WHERE account_id = $1 AND agent_id = $2 AND timestamp >= $3 \
      AND timestamp < $4 RETURNING timestamp, sequence, received_at, measured";
 
-/// Makes one chunk of an agent's rows of a span of time; how many there were. What was sealed since the span was chosen
-/// is left alone.
+/// Makes one chunk of an agent's rows and shorter chunks of a span of time; how many rows there were. Nothing is done if
+/// the span has become part of a longer chunk since it was chosen.
 pub(super) async fn seal(
     connection: &mut AsyncPgConnection,
     account_id: AccountId,
@@ -74,7 +74,7 @@ pub(super) async fn seal(
 ) -> Result<u64> {
     // Nobody appends until this is done.
     lock_account(connection, account_id).await?;
-    let overlapping: NumberRow = sql_query(OVERLAPPING)
+    let across: NumberRow = sql_query(CHUNKS_ACROSS)
         .bind::<BigInt, _>(account_id.0)
         .bind::<Text, _>(agent_id)
         .bind::<BigInt, _>(period.start)
@@ -82,7 +82,7 @@ pub(super) async fn seal(
         .bind::<BigInt, _>(period.start - DAY_MICROS)
         .get_result(connection)
         .await?;
-    if overlapping.number > 0 {
+    if across.number > 0 {
         return Ok(0);
     }
     let mut rows: Vec<SealedRow> = sql_query(TAKE_ROWS)
@@ -97,11 +97,12 @@ pub(super) async fn seal(
     for row in &rows {
         samples.push(row.timestamp, row.sequence, row.received_at, &row.measured);
     }
-    if rows.is_empty() {
+    let shorter = chunks::starting_within(connection, account_id, agent_id, (period.start, period.end - 1)).await?;
+    if rows.is_empty() && shorter.len() <= 1 {
         return Ok(0);
     }
-    let parts = packed_parts(period.clone(), samples);
-    chunks::replace(connection, account_id, agent_id, period.start, &parts).await?;
+    shorter.into_iter().for_each(|(_, of_chunk)| samples.take_in(of_chunk));
+    chunks::replace(connection, account_id, agent_id, &period, &packed_parts(period.clone(), samples)).await?;
     sql_query(SEALED).bind::<BigInt, _>(period.end).bind::<BigInt, _>(account_id.0).execute(connection).await?;
     Ok(rows.len() as u64)
 }

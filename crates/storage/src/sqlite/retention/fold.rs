@@ -74,9 +74,8 @@ pub(super) fn take_chunks(
         let mut gathered = Gathered::into_hours();
         for (period, samples) in chunks::starting_within(connection, account_id, &run.agent_id, (run.first, run.last))?
         {
-            let starts_at = period.start;
-            let lost = take_out(&run.agent_id, period, samples, goes, &mut deltas, &mut gathered);
-            chunks::replace(connection, account_id, &run.agent_id, starts_at, &lost.left)?;
+            let lost = take_out(&run.agent_id, period.clone(), samples, goes, &mut deltas, &mut gathered);
+            chunks::replace(connection, account_id, &run.agent_id, &period, &lost.left)?;
             taken += lost.samples;
         }
         put(connection, account_id, &run.agent_id, gathered)?;

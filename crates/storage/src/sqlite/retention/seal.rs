@@ -12,7 +12,7 @@ use crate::StorageError;
 use crate::chunks::{ChunkSamples, DAY_MICROS, day_of, packed_parts};
 use crate::measured::Measured;
 use crate::retention::{
-    CHUNKS_OF_DAY, HourRow, NumberRow, OVERLAPPING, PeriodRow, SEALED, UNSEALED, UNSEALED_HOURS, UnsealedDay,
+    CHUNKS_ACROSS, CHUNKS_OF_DAY, ChunkSpanRow, HourRow, NumberRow, SEALED, UNSEALED, UNSEALED_HOURS, UnsealedDay,
     UnsealedRow, unsealed_day as day,
 };
 use crate::schema::metric_sample;
@@ -42,26 +42,26 @@ pub(super) fn unsealed_day(
             .bind::<BigInt, _>(start + DAY_MICROS)
     };
     let hours: Vec<HourRow> = of_day(UNSEALED_HOURS).load(connection)?;
-    let chunks: Vec<PeriodRow> = of_day(CHUNKS_OF_DAY).load(connection)?;
+    let chunks: Vec<ChunkSpanRow> = of_day(CHUNKS_OF_DAY).load(connection)?;
     Ok(Some(day(start, hours, chunks, finished_before)))
 }
 
-/// Makes one chunk of an agent's rows of a span of time; how many there were. What was sealed since the span was chosen
-/// is left alone.
+/// Makes one chunk of an agent's rows and shorter chunks of a span of time; how many rows there were. Nothing is done if
+/// the span has become part of a longer chunk since it was chosen.
 pub(super) fn seal(
     connection: &mut SqliteConnection,
     account_id: AccountId,
     agent_id: &str,
     period: Range<i64>,
 ) -> Result<u64> {
-    let overlapping: NumberRow = sql_query(OVERLAPPING)
+    let across: NumberRow = sql_query(CHUNKS_ACROSS)
         .bind::<BigInt, _>(account_id.0)
         .bind::<Text, _>(agent_id)
         .bind::<BigInt, _>(period.start)
         .bind::<BigInt, _>(period.end)
         .bind::<BigInt, _>(period.start - DAY_MICROS)
         .get_result(connection)?;
-    if overlapping.number > 0 {
+    if across.number > 0 {
         return Ok(0);
     }
     let rows = || {
@@ -83,10 +83,12 @@ pub(super) fn seal(
     if diesel::delete(rows()).execute(connection)? != sealed {
         return Err(StorageError::Internal { context: "sealing samples that are not there", source: None });
     }
-    if sealed == 0 {
+    let shorter = chunks::starting_within(connection, account_id, agent_id, (period.start, period.end - 1))?;
+    if sealed == 0 && shorter.len() <= 1 {
         return Ok(0);
     }
-    chunks::replace(connection, account_id, agent_id, period.start, &packed_parts(period.clone(), samples))?;
+    shorter.into_iter().for_each(|(_, of_chunk)| samples.take_in(of_chunk));
+    chunks::replace(connection, account_id, agent_id, &period, &packed_parts(period.clone(), samples))?;
     sql_query(SEALED).bind::<BigInt, _>(period.end).bind::<BigInt, _>(account_id.0).execute(connection)?;
     Ok(sealed as u64)
 }

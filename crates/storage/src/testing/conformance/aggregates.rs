@@ -5,8 +5,8 @@ use std::num::NonZeroU32;
 use std::sync::Arc;
 
 use astranetmon_domain::{
-    Account, AgentFacts, AgentFilter, AgentId, Limit, METRIC_FIELDS, MetricField, MetricSample, NULL, PageRequest,
-    RecordFilter, TimeRange, Timestamp,
+    Account, AgentFacts, AgentFilter, AgentId, Limit, METRIC_FIELDS, MetricField, MetricSample, NULL, Order,
+    PageRequest, RecordFilter, TimeRange, Timestamp,
 };
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
@@ -126,7 +126,7 @@ pub(super) async fn assert_walk(
     mut expected: BTreeMap<AggregatePosition, AggregateRow>,
     known: &[AgentId],
     labels: impl Fn(&AgentId) -> BTreeMap<String, String>,
-    limit: u32,
+    (order, limit): (Order, u32),
 ) {
     let query = asked.query();
     if asked.empty_intervals {
@@ -142,11 +142,14 @@ pub(super) async fn assert_walk(
             }
         }
     }
-    let expected: Vec<AggregateRow> = expected.into_values().collect();
+    let mut expected: Vec<AggregateRow> = expected.into_values().collect();
+    if order == Order::OldestFirst {
+        expected.reverse();
+    }
     let mut walked = 0_usize;
     loop {
         let after = walked.checked_sub(1).map(|last| expected[last].position.clone());
-        let request = PageRequest { limit: Limit::new(limit).expect("not zero"), after };
+        let request = PageRequest::new(Limit::new(limit).expect("not zero"), after).in_order(order);
         let page = storage.metric_aggregates(&scope(owner), &query, &request).await.expect("aggregates");
         let until = expected.len().min(walked + limit as usize);
         assert_eq!(page.rows, expected[walked..until], "{asked:?} behind {walked}");
@@ -156,6 +159,10 @@ pub(super) async fn assert_walk(
             return;
         }
     }
+}
+
+pub(super) fn some_order(rng: &mut StdRng) -> Order {
+    if rng.random() { Order::NewestFirst } else { Order::OldestFirst }
 }
 
 const AGENTS: [&str; 4] = ["b", "A", "a.1", "quiet"];
@@ -204,8 +211,8 @@ pub async fn aggregates_of_agents_labels_and_all_agree_with_the_samples(storage:
         let seconds = [60, 300, 3_600, 86_400, 517][rng.random_range(0..5)];
         let asked = Asked::random(&mut rng, records, seconds);
         let expected = aggregated(&asked, &stored, labels, |_| false);
-        let limit = [7, 100, 10_000][rng.random_range(0..3)];
-        assert_walk(&storage, &owner, &asked, expected, &known, labels, limit).await;
+        let page = (some_order(&mut rng), [7, 100, 10_000][rng.random_range(0..3)]);
+        assert_walk(&storage, &owner, &asked, expected, &known, labels, page).await;
     }
 }
 
@@ -233,7 +240,7 @@ pub async fn empty_intervals_are_rows_if_they_are_asked_for(storage: Arc<dyn Sto
         let span = TimeRange { start: Some(NOVEMBER.plus_seconds(61)), end: Some(NOVEMBER.plus_seconds(181)) };
         let records = RecordFilter { agent, range: span };
         let asked = Asked { records, seconds: 60, columns: columns.to_vec(), grouping, empty_intervals };
-        let request = PageRequest { limit: Limit::LARGEST, after: None };
+        let request = PageRequest::new(Limit::LARGEST, None);
         let page = storage.metric_aggregates(&scope(&owner), &asked.query(), &request).await.expect("aggregates");
         let seen: Vec<_> = page
             .rows
@@ -259,7 +266,7 @@ pub async fn aggregates_of_accounts_are_apart(storage: Arc<dyn Storage>) {
         let records = RecordFilter { agent: AgentFilter::All, range: range(NOVEMBER, NOVEMBER.plus_seconds(1)) };
         let columns = vec![AggregateColumn { field: METRIC_FIELDS[2], aggregate: Aggregate::Sum }];
         let asked = Asked { records, seconds: 60, columns, grouping, empty_intervals: false };
-        let request = PageRequest { limit: Limit::LARGEST, after: None };
+        let request = PageRequest::new(Limit::LARGEST, None);
         for (account, sum) in [(&owner, 100), (&stranger, 200)] {
             let page = storage.metric_aggregates(&scope(account), &asked.query(), &request).await.expect("aggregates");
             let sums: Vec<_> = page.rows.iter().map(|row| row.values[0]).collect();

@@ -29,7 +29,7 @@ async fn expected(storage: &Arc<dyn Storage>, owner: &Account) -> Vec<FleetRow> 
         let filter = RecordFilter { agent: AgentFilter::One(agent.id.clone()), range: TimeRange::ALL };
         let metrics = MetricSample::page(storage, owner, &filter, 1, None).await.rows;
         let speedtests = Speedtest::page(storage, owner, &filter, 1, None).await.rows;
-        let page = PageRequest { limit: Limit::LARGEST, after: None };
+        let page = PageRequest::new(Limit::LARGEST, None);
         let traceroutes = storage.traceroute_page(&scope(owner), &filter.into(), &page).await.expect("traceroutes");
         assert!(traceroutes.next.is_none());
         let change = traceroutes.rows.into_iter().find(|trace| trace.path_changed == Some(true));
@@ -67,7 +67,7 @@ async fn expected_latest(storage: &Arc<dyn Storage>, owner: &Account) -> LatestK
         latest.0.extend(MetricSample::page(storage, owner, &filter, 1, None).await.rows);
         latest.1.extend(Speedtest::page(storage, owner, &filter, 1, None).await.rows);
         // As it is read: with what storage itself says of the path.
-        let page = PageRequest { limit: Limit::new(1).expect("not zero"), after: None };
+        let page = PageRequest::new(Limit::new(1).expect("not zero"), None);
         latest.2.extend(storage.traceroute_page(&scope(owner), &filter.into(), &page).await.expect("traceroutes").rows);
     }
     latest

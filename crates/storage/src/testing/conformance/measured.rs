@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use astranetmon_domain::{
-    Account, AccountId, AgentFacts, AgentFilter, AgentId, Limit, MetricSample, PageRequest, Plan, RecordFilter,
+    Account, AccountId, AgentFacts, AgentFilter, AgentId, Limit, MetricSample, Order, PageRequest, Plan, RecordFilter,
     Speedtest, SpeedtestFilter, SpeedtestStatus, TimeRange, Timestamp, Traceroute, TracerouteFilter,
     TracerouteProtocol, TracerouteStatus,
 };
@@ -102,11 +102,17 @@ async fn pages_walk_the_whole_list<R: Record>(storage: Arc<dyn Storage>) {
         (any_of(&["b", "a_1", "a-2"]), range),
     ] {
         let filter = RecordFilter { agent, range };
-        let expected = sorted(matching(&rows, &filter));
-        for limit in (1..=20).chain([expected.len() as u32 - 1, expected.len() as u32, 1_000]) {
+        let mut expected = sorted(matching(&rows, &filter));
+        let limits = (1..=20).chain([expected.len() as u32 - 1, expected.len() as u32, 1_000]);
+        let newest_first = limits.clone().map(|limit| (Order::NewestFirst, limit));
+        for (order, limit) in newest_first.chain(limits.map(|limit| (Order::OldestFirst, limit))) {
+            if order == Order::OldestFirst {
+                expected = sorted(expected);
+                expected.reverse();
+            }
             let mut walked: Vec<R> = Vec::new();
             loop {
-                let page = R::page(&storage, &owner, &filter, limit, walked.last()).await;
+                let page = R::page_in(&storage, &owner, &filter, (order, limit), walked.last()).await;
                 assert_eq!(page.total, expected.len() as u64);
                 assert_eq!(page.more, walked.len() + page.rows.len() < expected.len());
                 assert!(page.rows.len() == limit as usize || !page.more);
@@ -115,7 +121,7 @@ async fn pages_walk_the_whole_list<R: Record>(storage: Arc<dyn Storage>) {
                     break;
                 }
             }
-            assert_eq!(walked, expected, "{filter:?} {limit}");
+            assert_eq!(walked, expected, "{filter:?} {order:?} {limit}");
         }
     }
 }
@@ -361,7 +367,7 @@ pub async fn speedtests_are_found_by_what_they_measured(storage: Arc<dyn Storage
         let mut walked = Vec::new();
         let mut after = None;
         loop {
-            let request = PageRequest { limit: Limit::new(7).expect("not zero"), after };
+            let request = PageRequest::new(Limit::new(7).expect("not zero"), after);
             let page = storage.speedtest_page(&scope(&owner), &filter, &request).await.expect("speed tests");
             assert_eq!(page.total, expected.len() as u64, "{filter:?}");
             walked.extend(page.rows);
@@ -380,7 +386,7 @@ pub async fn traceroutes_are_found_by_what_they_met(storage: Arc<dyn Storage>) {
     let mut rng = StdRng::seed_from_u64(4);
     let rows: Vec<Traceroute> = random_rows(&mut rng, 120, NOVEMBER, 24 * HOUR);
     append_all(&storage, &owner, &rows).await;
-    let largest = PageRequest { limit: Limit::LARGEST, after: None };
+    let largest = PageRequest::new(Limit::LARGEST, None);
     let all = || TracerouteFilter::from(RecordFilter::ALL);
     // With what storage says of their ways.
     let rows = storage.traceroute_page(&scope(&owner), &all(), &largest).await.expect("traceroutes").rows;
@@ -406,7 +412,7 @@ pub async fn traceroutes_are_found_by_what_they_met(storage: Arc<dyn Storage>) {
             .collect();
         let page = storage.traceroute_page(&scope(&owner), &filter, &largest).await.expect("traceroutes");
         assert_eq!((page.rows, page.total), (expected.clone(), expected.len() as u64), "{filter:?}");
-        let request = PageRequest { limit: Limit::new(1).expect("not zero"), after: None };
+        let request = PageRequest::new(Limit::new(1).expect("not zero"), None);
         let page = storage.traceroute_page(&scope(&owner), &filter, &request).await.expect("traceroutes");
         assert_eq!((page.rows, page.total), (expected[..1].to_vec(), expected.len() as u64), "{filter:?}");
     }

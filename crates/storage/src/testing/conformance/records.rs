@@ -4,8 +4,8 @@ use std::fmt::Debug;
 use std::sync::Arc;
 
 use astranetmon_domain::{
-    Account, AgentId, Hop, Limit, MetricPosition, MetricSample, PageRequest, RecordFilter, RecordPosition, Speedtest,
-    SpeedtestId, SpeedtestStatus, Timestamp, Traceroute, TracerouteId, TracerouteProtocol, TracerouteStatus,
+    Account, AgentId, Hop, Limit, MetricPosition, MetricSample, Order, PageRequest, RecordFilter, RecordPosition,
+    Speedtest, SpeedtestId, SpeedtestStatus, Timestamp, Traceroute, TracerouteId, TracerouteProtocol, TracerouteStatus,
 };
 use rand::rngs::StdRng;
 use rand::{Rng, RngExt};
@@ -31,13 +31,24 @@ pub(super) trait Record: Clone + Debug + PartialEq + Send + 'static {
     /// Nil for metrics, which have none.
     fn id(&self) -> Uuid;
     async fn append(storage: &Arc<dyn Storage>, owner: &Account, rows: Vec<Self>) -> Result<Appended, StorageError>;
+    async fn page_in(
+        storage: &Arc<dyn Storage>,
+        owner: &Account,
+        filter: &RecordFilter,
+        page: (Order, u32),
+        after: Option<&Self>,
+    ) -> Page<Self>;
+
+    /// Newest first.
     async fn page(
         storage: &Arc<dyn Storage>,
         owner: &Account,
         filter: &RecordFilter,
         limit: u32,
         after: Option<&Self>,
-    ) -> Page<Self>;
+    ) -> Page<Self> {
+        Self::page_in(storage, owner, filter, (Order::NewestFirst, limit), after).await
+    }
 }
 
 fn maybe<T>(rng: &mut StdRng, value: impl FnOnce(&mut StdRng) -> T) -> Option<T> {
@@ -63,7 +74,7 @@ fn more<R: Record>(page: &RecordPage<R>) -> bool {
 }
 
 fn request<P, const MAX: u32>(limit: u32, after: Option<P>) -> PageRequest<P, MAX> {
-    PageRequest { limit: Limit::new(limit).expect("not zero"), after }
+    PageRequest::new(Limit::new(limit).expect("not zero"), after)
 }
 
 impl Record for MetricSample {
@@ -95,15 +106,16 @@ impl Record for MetricSample {
         storage.metric_append(&scope(owner), rows, NOVEMBER).await
     }
 
-    async fn page(
+    async fn page_in(
         storage: &Arc<dyn Storage>,
         owner: &Account,
         filter: &RecordFilter,
-        limit: u32,
+        (order, limit): (Order, u32),
         after: Option<&Self>,
     ) -> Page<Self> {
         let after = after.map(|after| MetricPosition { timestamp: after.timestamp, agent_id: after.agent_id.clone() });
-        let page = storage.metric_page(&scope(owner), filter, &request(limit, after)).await.expect("metrics");
+        let page =
+            storage.metric_page(&scope(owner), filter, &request(limit, after).in_order(order)).await.expect("metrics");
         let rows = (0..page.columns.len()).map(|row| page.columns.sample(row)).collect();
         Page { rows, total: page.total, more: page.more }
     }
@@ -153,14 +165,14 @@ impl Record for Speedtest {
         storage.speedtest_append(&scope(owner), rows, NOVEMBER).await
     }
 
-    async fn page(
+    async fn page_in(
         storage: &Arc<dyn Storage>,
         owner: &Account,
         filter: &RecordFilter,
-        limit: u32,
+        (order, limit): (Order, u32),
         after: Option<&Self>,
     ) -> Page<Self> {
-        let request = request(limit, after.map(position));
+        let request = request(limit, after.map(position)).in_order(order);
         let page = storage.speedtest_page(&scope(owner), &filter.clone().into(), &request).await.expect("speed tests");
         Page { more: more(&page), rows: page.rows, total: page.total }
     }
@@ -217,14 +229,14 @@ impl Record for Traceroute {
     }
 
     /// Without `path_changed`, which has behaviours of its own.
-    async fn page(
+    async fn page_in(
         storage: &Arc<dyn Storage>,
         owner: &Account,
         filter: &RecordFilter,
-        limit: u32,
+        (order, limit): (Order, u32),
         after: Option<&Self>,
     ) -> Page<Self> {
-        let request = request(limit, after.map(position));
+        let request = request(limit, after.map(position)).in_order(order);
         let page = storage.traceroute_page(&scope(owner), &filter.clone().into(), &request).await.expect("traceroutes");
         let more = more(&page);
         let rows = page.rows.into_iter().map(|row| Self { path_changed: None, ..row }).collect();

@@ -49,7 +49,7 @@ async fn changes(storage: &Arc<dyn Storage>, owner: &Account) -> Vec<Option<bool
 }
 
 async fn stored(storage: &Arc<dyn Storage>, owner: &Account) -> Vec<Traceroute> {
-    let page = PageRequest { limit: Limit::LARGEST, after: None };
+    let page = PageRequest::new(Limit::LARGEST, None);
     storage.traceroute_page(&scope(owner), &RecordFilter::ALL.into(), &page).await.expect("traceroutes").rows
 }
 
