@@ -12,6 +12,12 @@ pub enum Failure {
     /// The work failed: exit code 1.
     #[error("{0}")]
     Failed(String),
+    /// A server refuses the key: exit code 3.
+    #[error("{0}")]
+    Denied(String),
+    /// A server asks to try again later: exit code 4.
+    #[error("{0}")]
+    TryLater(String),
 }
 
 impl Failure {
@@ -30,12 +36,14 @@ impl Failure {
         Self::Failed(format!("{what}: {}", with_causes(error)))
     }
 
-    /// 1 or 2.
+    /// 1 to 4.
     #[must_use]
     pub fn exit_code(&self) -> ExitCode {
         match self {
             Self::Usage(_) => ExitCode::from(2),
             Self::Failed(_) => ExitCode::FAILURE,
+            Self::Denied(_) => ExitCode::from(3),
+            Self::TryLater(_) => ExitCode::from(4),
         }
     }
 }

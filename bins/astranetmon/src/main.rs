@@ -8,5 +8,6 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 #[expect(clippy::disallowed_methods, reason = "the one place that reads the process environment")]
 fn main() -> ExitCode {
+    astranetmon::keep_small_pages();
     astranetmon::run(std::env::args_os(), std::env::vars_os())
 }

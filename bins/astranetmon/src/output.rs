@@ -9,18 +9,22 @@ pub enum OutputFormat {
 
 /// Lines of a table whose columns are aligned, the heading first.
 pub(crate) fn table<const N: usize>(heading: [&str; N], rows: &[[String; N]]) -> String {
-    let mut widths = heading.map(|cell| cell.chars().count());
+    table_of(&heading.map(str::to_owned), rows)
+}
+
+/// The same of columns whose number is known at run time only.
+pub(crate) fn table_of(heading: &[String], rows: &[impl AsRef<[String]>]) -> String {
+    let mut widths: Vec<usize> = heading.iter().map(|cell| cell.chars().count()).collect();
     for row in rows {
-        for (width, cell) in widths.iter_mut().zip(row) {
+        for (width, cell) in widths.iter_mut().zip(row.as_ref()) {
             *width = (*width).max(cell.chars().count());
         }
     }
-    let line = |cells: [&str; N]| {
-        let padded = cells.iter().zip(widths).map(|(cell, width)| format!("{cell:<width$}")).collect::<Vec<_>>();
+    let line = |cells: &[String]| {
+        let padded: Vec<_> = cells.iter().zip(&widths).map(|(cell, width)| format!("{cell:<width$}")).collect();
         padded.join("  ").trim_end().to_owned() + "\n"
     };
-    let heading = line(heading);
-    rows.iter().fold(heading, |text, row| text + &line(std::array::from_fn(|column| row[column].as_str())))
+    rows.iter().fold(line(heading), |text, row| text + &line(row.as_ref()))
 }
 
 #[cfg(test)]

@@ -218,6 +218,12 @@ impl MetricColumns {
         Self { agents, agent_indexes, timestamps, values }
     }
 
+    /// What [`MetricColumns::from_columns`] takes.
+    #[must_use]
+    pub fn into_columns(self) -> (Vec<AgentId>, Vec<u32>, Vec<i64>, [Vec<i64>; METRIC_FIELDS.len()]) {
+        (self.agents, self.agent_indexes, self.timestamps, self.values)
+    }
+
     /// Appends one row of values in the order of [`METRIC_FIELDS`].
     pub fn push(&mut self, agent_id: &str, timestamp: Timestamp, values: &[i64; METRIC_FIELDS.len()]) {
         let index = match self.agent_indexes.last() {

@@ -64,8 +64,8 @@ pub(crate) struct AggregateMerge<'a> {
     after: Option<&'a AggregatePosition>,
     order: Order,
     limit: usize,
-    /// The first rows behind `after`, one more than the page holds, by position.
-    first: BTreeMap<AggregatePosition, AggregateRow>,
+    /// The first rows behind `after`, one more than the page holds, in its order.
+    first: Vec<AggregateRow>,
     total: u64,
 }
 
@@ -80,7 +80,7 @@ impl<'a> AggregateMerge<'a> {
             after: page.after.as_ref(),
             order: page.order,
             limit: page.limit.rows() as usize,
-            first: BTreeMap::new(),
+            first: Vec::new(),
             total: 0,
         }
     }
@@ -107,47 +107,58 @@ impl<'a> AggregateMerge<'a> {
         self.wanted.needs_samples()
     }
 
-    /// Takes the figures of some groups.
+    /// Takes the figures of some groups, which come by name.
     pub(crate) fn take(&mut self, groups: &[Group], mut figures: Figures) {
-        for (group, Group { name, .. }) in groups.iter().enumerate() {
-            for interval in (0..self.axis.intervals).rev() {
-                let sample_count = figures.sample_count(group, interval);
-                if sample_count == 0 && !self.query.has_empty_intervals() {
-                    continue;
-                }
-                self.total += 1;
-                let start = Timestamp::from_micros(self.axis.start_of(interval));
-                let position = AggregatePosition { start, group: name.clone() };
-                let full = self.first.len() > self.limit;
-                let (last, is_behind): (_, fn(&AggregatePosition, &AggregatePosition) -> bool) = match self.order {
-                    Order::NewestFirst => (self.first.last_key_value(), |one, other| one > other),
-                    Order::OldestFirst => (self.first.first_key_value(), |one, other| one < other),
-                };
-                if self.after.is_some_and(|after| !is_behind(&position, after))
-                    || full && last.is_some_and(|(last, _)| is_behind(&position, last))
-                {
-                    continue;
-                }
-                let columns = self.query.columns().iter().zip(&self.places);
-                let values = columns.map(|(column, place)| figures.figure(group, interval, *place, *column)).collect();
-                self.first.insert(position.clone(), AggregateRow { position, sample_count, values });
-                if full {
-                    match self.order {
-                        Order::NewestFirst => self.first.pop_last(),
-                        Order::OldestFirst => self.first.pop_first(),
-                    };
-                }
+        let mut rows: Vec<AggregateRow> = Vec::new();
+        let (intervals, count) = (self.axis.intervals, groups.len());
+        for cell in 0..intervals * count {
+            let (interval, group) = (cell / count, cell % count);
+            let (interval, group) = match self.order {
+                Order::NewestFirst => (intervals - 1 - interval, group),
+                Order::OldestFirst => (interval, count - 1 - group),
+            };
+            let sample_count = figures.sample_count(group, interval);
+            if sample_count == 0 && !self.query.has_empty_intervals() {
+                continue;
             }
+            self.total += 1;
+            if rows.len() > self.limit {
+                continue;
+            }
+            let start = Timestamp::from_micros(self.axis.start_of(interval));
+            let position = AggregatePosition { start, group: groups[group].name.clone() };
+            if self.after.is_some_and(|after| !self.is_behind(&position, after)) {
+                continue;
+            }
+            let columns = self.query.columns().iter().zip(&self.places);
+            let values = columns.map(|(column, place)| figures.figure(group, interval, *place, *column)).collect();
+            rows.push(AggregateRow { position, sample_count, values });
+        }
+        self.first = if self.first.is_empty() { rows } else { self.merged(rows) };
+    }
+
+    fn is_behind(&self, one: &AggregatePosition, other: &AggregatePosition) -> bool {
+        match self.order {
+            Order::NewestFirst => one > other,
+            Order::OldestFirst => one < other,
         }
     }
 
-    pub(crate) fn finish(self) -> AggregatePage {
+    /// The first of those that are there and of others.
+    fn merged(&mut self, others: Vec<AggregateRow>) -> Vec<AggregateRow> {
+        let mut all = std::mem::take(&mut self.first);
+        all.extend(others);
+        all.sort_by(|one, other| match self.order {
+            Order::NewestFirst => one.position.cmp(&other.position),
+            Order::OldestFirst => other.position.cmp(&one.position),
+        });
+        all.truncate(self.limit + 1);
+        all
+    }
+
+    pub(crate) fn finish(mut self) -> AggregatePage {
         let more = self.first.len() > self.limit;
-        let rows = self.first.into_values();
-        let rows = match self.order {
-            Order::NewestFirst => rows.take(self.limit).collect(),
-            Order::OldestFirst => rows.rev().take(self.limit).collect(),
-        };
-        AggregatePage { rows, total: self.total, more }
+        self.first.truncate(self.limit);
+        AggregatePage { rows: self.first, total: self.total, more }
     }
 }

@@ -5,6 +5,7 @@ mod agent;
 mod backup;
 mod copy;
 mod enrolment;
+mod get;
 mod import;
 mod key;
 mod openapi;
@@ -62,6 +63,8 @@ enum Command {
     /// Manage the tokens that enrol agents
     #[command(subcommand)]
     Enrolment(enrolment::EnrolmentCommand),
+    /// Read what a server has, with an API key
+    Get(Box<get::GetArguments>),
     /// Take in what other tools measured: Ookla, LibreSpeed, mtr, RIPE Atlas
     Import(Box<import::ImportArguments>),
     /// Manage API keys
@@ -138,6 +141,7 @@ impl CommandLine {
             Command::Account(command) => command.execute(environment).await,
             Command::Agent(command) => command.execute(environment).await,
             Command::Enrolment(command) => command.execute(environment).await,
+            Command::Get(arguments) => arguments.execute(environment).await,
             Command::Import(arguments) => arguments.execute(environment).await,
             Command::Key(command) => command.execute(environment).await,
             Command::User(command) => command.execute(environment).await,

@@ -15,6 +15,9 @@ pub type Environment = BTreeMap<String, String>;
 const PREFIX: &str = "ASTRANETMON_";
 /// Names the file; itself no setting.
 const CONFIG: &str = "ASTRANETMON_CONFIG";
+/// The key with which `astranetmon get` reads, and where: no settings of this server.
+pub(crate) const API_KEY: &str = "ASTRANETMON_API_KEY";
+pub(crate) const SERVER: &str = "ASTRANETMON_SERVER";
 /// Variables of the test runs, which start this program too.
 const TEST_PREFIX: &str = "ASTRANETMON_TEST_";
 /// What other programs call the database.
@@ -168,7 +171,8 @@ fn environment_layers(environment: &Environment) -> Result<Vec<Layer>, Failure> 
     let mut seen = BTreeMap::new();
     for (variable, text) in environment {
         let Some(rest) = variable.strip_prefix(PREFIX) else { continue };
-        if variable == CONFIG || variable.starts_with(TEST_PREFIX) || is_service_link(rest) {
+        let is_setting = ![CONFIG, API_KEY, SERVER].contains(&variable.as_str());
+        if !is_setting || variable.starts_with(TEST_PREFIX) || is_service_link(rest) {
             continue;
         }
         let flat = rest.replace("__", "_");

@@ -20,6 +20,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::Failure;
 pub use database_url::{Database, DatabaseUrl, InvalidDatabaseUrl};
+pub(crate) use layers::{API_KEY, SERVER};
 pub use layers::{Configuration, Environment, Flag, Layers};
 pub use mail::{MailPassword, MailSettings, MailTls};
 pub use network::{CorsOrigin, Network, PublicUrl};

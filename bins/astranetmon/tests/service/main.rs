@@ -18,6 +18,7 @@ mod ingestion;
 mod ingestion_kills;
 mod isolation;
 mod people;
+mod reading;
 mod reporting_agent;
 mod revocation;
 mod sealing_kills;

@@ -4,6 +4,7 @@ use astranetmon_domain::{AgentId, METRIC_FIELDS, MetricColumns, MetricFieldKind,
 
 #[cfg(feature = "parquet")]
 use super::column::{Column, Values};
+use super::held_metrics::HeldMetrics;
 use super::list_body::Rows;
 use super::{Fields, csv, number};
 
@@ -93,14 +94,14 @@ impl Default for Repeats {
 }
 
 /// Writes a row at `at` and returns its end. `buffer` has [`ROW_BYTES`] behind `at`.
-fn write_row(buffer: &mut [u8], at: usize, columns: &MetricColumns, row: usize, repeats: &mut Repeats) -> usize {
+fn write_row(buffer: &mut [u8], at: usize, metrics: &HeldMetrics, row: usize, repeats: &mut Repeats) -> usize {
     let at = FIRST_KEY.write(buffer, at);
-    let at = write_text(buffer, at, columns.agent_id(row).as_str().as_bytes());
+    let at = write_text(buffer, at, metrics.agent_id(row).as_str().as_bytes());
     let at = TIME_KEY.write(buffer, at);
-    buffer[at..at + Timestamp::TEXT_LENGTH].copy_from_slice(repeats.time.write(columns.timestamp(row)));
+    buffer[at..at + Timestamp::TEXT_LENGTH].copy_from_slice(repeats.time.write(metrics.timestamp(row)));
     let mut at = at + Timestamp::TEXT_LENGTH;
-    for (place, column) in columns.values().iter().enumerate() {
-        let (value, start) = (column[row], at);
+    for place in 0..METRIC_FIELDS.len() {
+        let (value, start) = (metrics.value(place, row), at);
         let repeated = value == repeats.values[place];
         if repeated && repeats.lengths[place] > 0 {
             buffer[at..at + BLOCK].copy_from_slice(&repeats.texts[place]);
@@ -123,7 +124,8 @@ fn write_row(buffer: &mut [u8], at: usize, columns: &MetricColumns, row: usize, 
     write_text(buffer, at, b"}")
 }
 
-#[inline]
+#[expect(clippy::inline_always, reason = "a call a number would be a tenth of what an answer takes")]
+#[inline(always)]
 fn write_number(buffer: &mut [u8], at: usize, kind: MetricFieldKind, value: i64) -> usize {
     match kind {
         MetricFieldKind::Integer => number::integer(buffer, at, value),
@@ -149,7 +151,7 @@ pub(crate) const METRIC_NAMES: [&str; AHEAD + METRIC_FIELDS.len()] = {
 
 /// Metrics of a page.
 pub(crate) struct MetricRows {
-    columns: MetricColumns,
+    metrics: HeldMetrics,
     /// The next row.
     row: usize,
     repeats: Box<Repeats>,
@@ -157,12 +159,12 @@ pub(crate) struct MetricRows {
 
 impl MetricRows {
     pub(crate) fn new(columns: MetricColumns) -> Self {
-        Self { columns, row: 0, repeats: Box::default() }
+        Self { metrics: HeldMetrics::new(columns), row: 0, repeats: Box::default() }
     }
 
     /// Appends the number of a measured field of the next row; false if it is unknown.
     fn append_number(&self, index: usize, out: &mut Vec<u8>) -> bool {
-        let value = self.columns.values()[index - AHEAD][self.row];
+        let value = self.metrics.value(index - AHEAD, self.row);
         if value != NULL {
             let at = out.len();
             out.resize(at + number::LONGEST + 8, 0);
@@ -177,7 +179,7 @@ impl Rows for MetricRows {
     const KEY: &'static str = "metrics";
 
     fn left(&self) -> usize {
-        self.columns.len() - self.row
+        self.metrics.len() - self.row
     }
 
     fn write_next_json(&mut self, fields: &Fields, out: &mut Vec<u8>) {
@@ -190,12 +192,12 @@ impl Rows for MetricRows {
             match index {
                 0 => {
                     out.push(b'"');
-                    out.extend(self.columns.agent_id(self.row).as_str().as_bytes());
+                    out.extend(self.metrics.agent_id(self.row).as_str().as_bytes());
                     out.push(b'"');
                 }
                 1 => {
                     out.push(b'"');
-                    out.extend(self.columns.timestamp(self.row).write_rfc3339());
+                    out.extend(self.metrics.timestamp(self.row).write_rfc3339());
                     out.push(b'"');
                 }
                 index => {
@@ -216,8 +218,8 @@ impl Rows for MetricRows {
                 out.push(b',');
             }
             match index {
-                0 => csv::write_text(self.columns.agent_id(self.row).as_str(), out),
-                1 => out.extend(self.columns.timestamp(self.row).write_rfc3339()),
+                0 => csv::write_text(self.metrics.agent_id(self.row).as_str(), out),
+                1 => out.extend(self.metrics.timestamp(self.row).write_rfc3339()),
                 index => _ = self.append_number(index, out),
             }
         }
@@ -226,22 +228,20 @@ impl Rows for MetricRows {
 
     #[cfg(feature = "parquet")]
     fn into_columns(self, fields: &Fields) -> Vec<Column> {
-        let rows = self.row..self.columns.len();
+        let rows = self.row..self.metrics.len();
         let values = |index: usize| match index {
-            0 => Values::Text(rows.clone().map(|row| Some(self.columns.agent_id(row).to_string())).collect()),
+            0 => Values::Text(rows.clone().map(|row| Some(self.metrics.agent_id(row).to_string())).collect()),
             1 => {
-                let millis = |row| self.columns.timestamp(row).as_micros().div_euclid(1_000);
+                let millis = |row| self.metrics.timestamp(row).as_micros().div_euclid(1_000);
                 Values::Time(rows.clone().map(|row| Some(millis(row))).collect())
             }
             index => {
-                let (field, values) =
-                    (METRIC_FIELDS[index - AHEAD], &self.columns.values()[index - AHEAD][rows.clone()]);
+                let field = METRIC_FIELDS[index - AHEAD];
+                let known = |row| Some(self.metrics.value(index - AHEAD, row)).filter(|value| *value != NULL);
                 match field.kind {
-                    MetricFieldKind::Integer => {
-                        Values::Integer(values.iter().map(|value| (*value != NULL).then_some(*value)).collect())
-                    }
+                    MetricFieldKind::Integer => Values::Integer(rows.clone().map(known).collect()),
                     MetricFieldKind::Float { .. } => {
-                        Values::Float(values.iter().map(|value| field.in_unit(*value)).collect())
+                        Values::Float(rows.clone().map(|row| field.in_unit(known(row)?)).collect())
                     }
                 }
             }
@@ -260,8 +260,8 @@ impl Rows for MetricRows {
         // What most callers ask for: whole rows, with room for them made once.
         let mut at = out.len();
         out.resize(at + (bytes + ROW_BYTES + 1).min(self.left() * (ROW_BYTES + 1)), 0);
-        while self.row < self.columns.len() && at < bytes {
-            at = write_row(out, at, &self.columns, self.row, &mut self.repeats);
+        while self.row < self.metrics.len() && at < bytes {
+            at = write_row(out, at, &self.metrics, self.row, &mut self.repeats);
             out[at] = behind;
             at += 1;
             self.row += 1;
@@ -330,7 +330,7 @@ mod tests {
         let mut page = MetricPage::default();
         page.columns.push(&"x".repeat(AgentId::MAX_LENGTH), Timestamp::MAX, &[-i64::MAX; METRIC_FIELDS.len()]);
         let mut buffer = vec![0; ROW_BYTES];
-        let end = write_row(&mut buffer, 0, &page.columns, 0, &mut Repeats::default());
+        let end = write_row(&mut buffer, 0, &HeldMetrics::new(page.columns), 0, &mut Repeats::default());
         assert!(end + BLOCK <= ROW_BYTES, "{end}");
     }
 

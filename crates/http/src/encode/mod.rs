@@ -7,6 +7,7 @@ mod column;
 mod csv;
 mod fields;
 mod format;
+mod held_metrics;
 mod list_body;
 mod metric_rows;
 mod number;

@@ -1,6 +1,7 @@
 //! Numbers as decimal text, into a buffer that has room.
 //!
 //! Each function writes at `at`, may scribble on the 8 bytes behind its text, and returns the end of its text.
+#![expect(clippy::inline_always, reason = "a call a number would be a tenth of what an answer takes")]
 
 /// Length of the longest number: a sign, 19 digits and a point, or 20 digits.
 pub(super) const LONGEST: usize = 21;
@@ -22,14 +23,14 @@ static FOUR_DIGITS: [[u8; 4]; 10_000] = {
 };
 
 /// A number below 10^4, with leading zeros.
-#[inline]
+#[inline(always)]
 fn four(buffer: &mut [u8], at: usize, value: u64) -> usize {
     buffer[at..at + 4].copy_from_slice(&FOUR_DIGITS[value as usize]);
     at + 4
 }
 
 /// A number below 10^4, without leading zeros.
-#[inline]
+#[inline(always)]
 fn up_to_four(buffer: &mut [u8], at: usize, value: u64) -> usize {
     let length = 1 + usize::from(value >= 10) + usize::from(value >= 100) + usize::from(value >= 1_000);
     let digits = u32::from_le_bytes(FOUR_DIGITS[value as usize]) >> (8 * (4 - length));
@@ -38,14 +39,16 @@ fn up_to_four(buffer: &mut [u8], at: usize, value: u64) -> usize {
 }
 
 /// A whole number.
-#[inline]
+#[inline(always)]
 pub(super) fn unsigned(buffer: &mut [u8], at: usize, value: u64) -> usize {
     if value < 10_000 {
         return up_to_four(buffer, at, value);
     }
-    let (rest, last) = (value / 10_000, value % 10_000);
-    let at = if rest < 10_000 { up_to_four(buffer, at, rest) } else { large(buffer, at, rest) };
-    four(buffer, at, last)
+    if value < 100_000_000 {
+        let at = up_to_four(buffer, at, value / 10_000);
+        return four(buffer, at, value % 10_000);
+    }
+    large(buffer, at, value)
 }
 
 fn large(buffer: &mut [u8], at: usize, value: u64) -> usize {
@@ -54,21 +57,21 @@ fn large(buffer: &mut [u8], at: usize, value: u64) -> usize {
     four(buffer, at, last)
 }
 
-#[inline]
+#[inline(always)]
 fn sign(buffer: &mut [u8], at: usize, value: i64) -> usize {
     buffer[at] = b'-';
     at + usize::from(value < 0)
 }
 
 /// A whole number with a sign.
-#[inline]
+#[inline(always)]
 pub(super) fn integer(buffer: &mut [u8], at: usize, value: i64) -> usize {
     let at = sign(buffer, at, value);
     unsigned(buffer, at, value.unsigned_abs())
 }
 
 /// A number of `DECIMALS` decimals, kept as a whole number of its last one; all decimals are written.
-#[inline]
+#[inline(always)]
 pub(super) fn fixed<const DECIMALS: usize>(buffer: &mut [u8], at: usize, value: i64) -> usize {
     let scale = const { 10u64.pow(DECIMALS as u32) };
     let at = sign(buffer, at, value);

@@ -44,20 +44,21 @@ pub fn configure(config: &mut actix_web::web::ServiceConfig) {
 
 /// The one list of endpoints, from which both the routing and the document come.
 pub(crate) fn register(config: &mut ServiceConfig<'_>) {
+    // Asked in this order: paths that are compared come before those that are matched, which takes longer.
     config
-        .service(agents::agents)
-        .service(agent::agent)
-        .service(overview::overview)
         .service(metrics::metrics)
+        .service(agents::agents)
+        .service(overview::overview)
         .service(speedtests::speedtests)
-        .service(speedtest::speedtest)
         .service(traceroutes::traceroutes)
-        .service(traceroute::traceroute)
         .service(stream::stream)
         .service(usage::usage)
         .service(key::key)
         .service(openapi_json::openapi_json)
         .service(docs::docs)
+        .service(agent::agent)
+        .service(speedtest::speedtest)
+        .service(traceroute::traceroute)
         .service(docs::docs_asset);
 }
 

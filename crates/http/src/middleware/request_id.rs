@@ -1,7 +1,9 @@
+use std::cell::RefCell;
+
 use actix_web::http::header::{HeaderMap, HeaderName, HeaderValue};
-use rand::Rng;
 use rand::rand_core::UnwrapErr;
-use rand::rngs::SysRng;
+use rand::rngs::{StdRng, SysRng};
+use rand::{Rng, SeedableRng};
 
 pub(crate) static X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
@@ -22,9 +24,17 @@ impl RequestId {
     }
 
     fn random() -> Self {
-        let mut rng = UnwrapErr(SysRng);
-        let text = format!("{:016x}{:016x}", rng.next_u64(), rng.next_u64());
-        Self(HeaderValue::try_from(text).unwrap_or_else(|_| HeaderValue::from_static("0")))
+        thread_local! {
+            // To ask the operating system for each request takes as long as to look up its key.
+            static RANDOM: RefCell<StdRng> = RefCell::new(StdRng::from_rng(&mut UnwrapErr(SysRng)));
+        }
+        let mut bytes = [0; 16];
+        RANDOM.with_borrow_mut(|random| random.fill_bytes(&mut bytes));
+        let mut text = [0; 32];
+        for (digits, byte) in text.as_chunks_mut::<2>().0.iter_mut().zip(bytes) {
+            *digits = [byte >> 4, byte & 15].map(|digit| b"0123456789abcdef"[usize::from(digit)]);
+        }
+        Self(HeaderValue::from_bytes(&text).unwrap_or_else(|_| HeaderValue::from_static("0")))
     }
 
     /// The id as text.
