@@ -31,18 +31,18 @@ pub(crate) const CURSOR: Parameter = Parameter::once("cursor", "…");
 
 /// The example stands for what a `Sync-Cursor` header gave.
 pub(crate) const AFTER: Parameter = Parameter::once("after", "…");
-pub(crate) const SORT: Parameter = Parameter::once("sort", "timestamp");
-pub(crate) const KINDS: Parameter = Parameter::once("kinds", "metrics,speedtests");
+pub(crate) const SORT: Parameter = Parameter::once("sort", "oldest_first");
+pub(crate) const KINDS: Parameter = Parameter::repeated("kinds", "metrics,speedtests");
 
 pub(crate) const SECONDS: Parameter = Parameter::once("seconds", "60");
 
-pub(crate) const FIELDS: Parameter = Parameter::once("fields", "agent_id,timestamp");
+pub(crate) const FIELDS: Parameter = Parameter::repeated("fields", "agent_id,timestamp");
 pub(crate) const INCLUDE: Parameter = Parameter::once("include", "latest");
 pub(crate) const FORMAT: Parameter = Parameter::once("format", "csv");
 
 pub(crate) const INTERVAL: Parameter = Parameter::once("interval", "5m");
 pub(crate) const POINTS: Parameter = Parameter::once("points", "300");
-pub(crate) const AGG: Parameter = Parameter::once("agg", "avg,max");
+pub(crate) const AGG: Parameter = Parameter::repeated("agg", "avg,max");
 pub(crate) const GROUP_BY: Parameter = Parameter::once("group_by", "label:site");
 pub(crate) const FILL: Parameter = Parameter::once("fill", "null");
 
@@ -97,6 +97,13 @@ impl QueryString {
     /// All values that were given, in their order.
     pub(crate) fn all(&self, parameter: Parameter) -> impl Iterator<Item = &str> {
         self.pairs.iter().filter(move |(given, _)| *given == parameter).map(|(_, value)| value.as_str())
+    }
+
+    /// The members of a list: what commas separate in whatever was given, since some clients repeat the name instead.
+    /// `None` if nothing was.
+    pub(crate) fn list(&self, parameter: Parameter) -> Option<Vec<&str>> {
+        let members: Vec<&str> = self.all(parameter).flat_map(|text| text.split(',')).collect();
+        (!members.is_empty()).then_some(members)
     }
 
     /// Everything that was given, in its order.

@@ -20,9 +20,9 @@ impl Fields {
     /// # Errors
     /// [`ApiError::BadRequest`] for a name that the record has not.
     pub(crate) fn asked(query: &QueryString, names: &'static [&'static str]) -> Result<Self, ApiError> {
-        let Some(text) = query.get(FIELDS) else { return Ok(Self::all(names)) };
+        let Some(named) = query.list(FIELDS) else { return Ok(Self::all(names)) };
         let mut chosen = 0;
-        for name in text.split(',') {
+        for name in named {
             let index = names.iter().position(|known| *known == name).ok_or_else(|| unknown(name, names))?;
             chosen |= 1 << index;
         }
@@ -81,6 +81,7 @@ mod tests {
             ("fields=status", &["status"]),
             ("fields=status,id", &["id", "status"]),
             ("fields=id,id", &["id"]),
+            ("fields=status&fields=id,id", &["id", "status"]),
             ("fields=status,hostname,id", &NAMES),
         ] {
             assert_eq!(asked(query).as_deref(), Ok(expected), "{query}");

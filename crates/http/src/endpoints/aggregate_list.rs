@@ -120,7 +120,7 @@ impl AggregateListQuery {
     pub(super) fn describe(&self, asked: &mut Canonical) {
         self.origin.describe(asked);
         describe_shape(&self.shape, asked);
-        asked.optional_text(self.origin.query.get(AGG));
+        asked.optional_text(self.origin.query.list(AGG).map(|names| names.join(",")).as_deref());
         asked.range(&self.aggregates.range()).number(i64::from(self.page.limit.rows()));
         asked.written(|bytes| self.page.after.iter().for_each(|after| after.write(bytes)));
     }
@@ -204,7 +204,7 @@ fn too_many(_: InvalidAggregateQuery) -> ApiError {
 
 fn aggregates(query: &QueryString) -> Result<Vec<Aggregate>, ApiError> {
     let mut chosen = Vec::new();
-    for name in query.get(AGG).unwrap_or("avg").split(',') {
+    for name in query.list(AGG).unwrap_or_else(|| vec!["avg"]) {
         let aggregate = Aggregate::from_name(name).ok_or_else(|| {
             let names = Aggregate::ALL.map(Aggregate::as_str).join(", ");
             ApiError::BadRequest(format!("Unknown agg: the figures are {names}, for example agg=avg,p95"))

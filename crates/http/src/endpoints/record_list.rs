@@ -308,8 +308,8 @@ pub(super) fn agent_filter(query: &QueryString) -> Result<AgentFilter, ApiError>
 /// [`ApiError::BadRequest`] for any other order.
 pub(super) fn order(query: &QueryString) -> Result<Order, ApiError> {
     let name = |order| match order {
-        Order::NewestFirst => "-timestamp",
-        Order::OldestFirst => "timestamp",
+        Order::NewestFirst => "newest_first",
+        Order::OldestFirst => "oldest_first",
     };
     Ok(choice(query, SORT, &[Order::NewestFirst, Order::OldestFirst], name)?.unwrap_or_default())
 }

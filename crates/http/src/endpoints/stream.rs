@@ -59,10 +59,9 @@ impl StreamQuery {
     fn read(request: &HttpRequest, state: &ApiState) -> Result<Self, ApiError> {
         let origin = WalkOrigin::read(request, &[KINDS, AGENT_ID, LABEL, AFTER, SECONDS])?;
         let held = LatestScopes::of(request)?;
-        let scopes = match origin.query.get(KINDS) {
+        let scopes = match origin.query.list(KINDS) {
             None => held,
-            Some(text) => {
-                let kinds: Vec<&str> = text.split(',').collect();
+            Some(kinds) => {
                 if kinds.iter().any(|kind| !KIND_NAMES.contains(kind)) {
                     return Err(ApiError::BadRequest(
                         "Invalid kinds: what is streamed is metrics, speedtests or traceroutes, for example \

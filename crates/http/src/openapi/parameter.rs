@@ -71,9 +71,9 @@ pub(crate) fn label() -> Parameter {
 }
 
 /// Some of these names, with commas between them.
-fn list(name: &str, description: &str, names: &[&str], default: Option<Value>, example: Value) -> Parameter {
+fn list(name: &str, description: &str, names: &[&str], example: Value) -> Parameter {
     let items = text().enum_values(Some(names.iter().copied()));
-    let values = ArrayBuilder::new().items(Object::from(items)).min_items(Some(1)).default(default);
+    let values = ArrayBuilder::new().items(Object::from(items)).min_items(Some(1));
     several(name, description, values, false, example)
 }
 
@@ -125,19 +125,16 @@ pub(crate) fn points() -> Parameter {
 }
 
 pub(crate) fn agg() -> Parameter {
-    let description = "With `interval` or `points`: which figures of each field, with commas between them; they stand in \
-                       `<field>_<agg>`. Percentiles are exact, by nearest rank. Percentiles, `first` and `last` are \
+    let description = "With `interval` or `points`: which figures of each field, with commas between them or given several \
+                       times, `avg` if none is; they stand in `<field>_<agg>`. Percentiles are exact, by nearest rank. Percentiles, `first` and `last` are \
                        `null` where only summaries of old metrics are left.";
-    list("agg", description, &Aggregate::ALL.map(Aggregate::as_str), Some(json!(["avg"])), json!(["avg", "p95"]))
+    list("agg", description, &Aggregate::ALL.map(Aggregate::as_str), json!(["avg", "p95"]))
 }
 
 pub(crate) fn group_by() -> Parameter {
-    let description = "With `interval` or `points`: whose metrics are put together: those of each `agent`, of all agents \
-                       with the same value of a label (`label:site`; it stands in `group`), or of all (`none`).";
-    let schema = text()
-        .pattern(Some("^(?:agent|none|label:[A-Za-z0-9._-]{1,64})$"))
-        .default(Some(json!("agent")))
-        .examples([json!("label:site")]);
+    let description = "With `interval` or `points`: whose metrics are put together: those of each `agent`, as without it, of \
+                       all agents with the same value of a label (`label:site`; it stands in `group`), or of all (`none`).";
+    let schema = text().pattern(Some("^(?:agent|none|label:[A-Za-z0-9._-]{1,64})$")).examples([json!("label:site")]);
     query("group_by", description, schema)
 }
 
@@ -185,15 +182,14 @@ pub(crate) fn cursor() -> Parameter {
 }
 
 pub(crate) fn sort() -> Parameter {
-    let description = "`-timestamp`: newest first, and what is of one time by agent, then by id. `timestamp`: the same \
-                       list from its other end, oldest first. `after` has an order of its own.";
-    let names = ["-timestamp", "timestamp"];
-    query("sort", description, text().enum_values(Some(names)).default(Some(json!(names[0]))))
+    let description = "`newest_first`, as without it: by time, and what is of one time by agent, then by id. \
+                       `oldest_first`: the same list from its other end. `after` has an order of its own.";
+    query("sort", description, text().enum_values(Some(["newest_first", "oldest_first"])))
 }
 
 pub(crate) fn kinds(names: &[&str]) -> Parameter {
-    let description = "Only records of these kinds, with commas between them. Without it, all that the key may read.";
-    list("kinds", description, names, None, json!(names))
+    let description = "Only records of these kinds, with commas between them or given several times. Without it, all that the key may read.";
+    list("kinds", description, names, json!(names))
 }
 
 pub(crate) fn seconds(most: u32) -> Parameter {
@@ -220,10 +216,10 @@ pub(crate) fn after() -> Parameter {
 
 /// `names` are those of the record.
 pub(crate) fn fields(names: &[&str]) -> Parameter {
-    let description = "Only these fields of each record, with commas between them; they come in the record's own order. \
+    let description = "Only these fields of each record, with commas between them or given several times; they come in the record's own order. \
                        What the answer's schema requires is then required of these alone. With intervals: only figures \
                        of these fields.";
-    list("fields", description, names, None, json!(names.iter().take(2).collect::<Vec<_>>()))
+    list("fields", description, names, json!(names.iter().take(2).collect::<Vec<_>>()))
 }
 
 pub(crate) fn include() -> Parameter {

@@ -57,7 +57,7 @@ impl Request {
             let fields = arguments.fields.as_deref();
             // Figures of intervals are named by their fields: of those that were not chosen there are too many.
             let fields = fields.or((arguments.output == Output::Table).then(|| list.table_fields()));
-            let sort = arguments.oldest_first.then_some("timestamp");
+            let sort = arguments.oldest_first.then_some("oldest_first");
             for (name, value) in [
                 ("start_date", arguments.start.as_deref()),
                 ("end_date", arguments.end.as_deref()),

@@ -107,6 +107,7 @@ async fn a_tag_names_one_question_only() {
         "metrics?interval=10m",
         "metrics?interval=5m&agg=max",
         "metrics?interval=5m&agg=max,avg",
+        "metrics?interval=5m&agg=max&agg=min",
         "metrics?interval=5m&group_by=none",
         "metrics?interval=5m&group_by=label:a",
         "metrics?interval=5m&fill=null",

@@ -193,11 +193,11 @@ async fn a_list_is_read_from_either_end() {
         let path = format!("/api/v1/{list}start_date=-1d&end_date=now");
         let newest_first = api.get(&path, Some(&everything())).await.json();
         assert_eq!(
-            api.get(&format!("{path}&sort=-timestamp"), Some(&everything())).await.json(),
+            api.get(&format!("{path}&sort=newest_first"), Some(&everything())).await.json(),
             newest_first,
             "{list}"
         );
-        let (mut walked, mut next) = (Vec::new(), Some(format!("{path}&sort=timestamp&limit=3")));
+        let (mut walked, mut next) = (Vec::new(), Some(format!("{path}&sort=oldest_first&limit=3")));
         while let Some(request) = next {
             let answer = api.get(&request, Some(&everything())).await;
             walked.extend(rows(&path, &answer.json()).clone());
@@ -207,8 +207,8 @@ async fn a_list_is_read_from_either_end() {
         assert_eq!(&walked, rows(&path, &newest_first), "{list}");
         assert!(walked.len() > 3);
     }
-    let next = api.get("/api/v1/metrics?limit=3&sort=timestamp", Some(&everything())).await.next().expect("more");
-    let other_end = api.get(&next.replace("sort=timestamp", "sort=-timestamp"), Some(&everything())).await;
+    let next = api.get("/api/v1/metrics?limit=3&sort=oldest_first", Some(&everything())).await.next().expect("more");
+    let other_end = api.get(&next.replace("sort=oldest_first", "sort=newest_first"), Some(&everything())).await;
     assert_eq!(other_end.status, StatusCode::BAD_REQUEST, "a cursor goes one way");
 }
 

@@ -47,7 +47,7 @@ async fn a_file_holds_what_json_does() {
         "/api/v1/metrics?agent_id=nobody",
         "/api/v1/metrics?after=&limit=2",
         "/api/v1/speedtests?limit=2&fields=id,status,download_mbps,timestamp",
-        "/api/v1/traceroutes?limit=2&sort=timestamp",
+        "/api/v1/traceroutes?limit=2&sort=oldest_first",
     ] {
         let expected = api.get(path, Some(&everything())).await;
         let separator = if path.contains('?') { '&' } else { '?' };
