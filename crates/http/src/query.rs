@@ -143,6 +143,14 @@ fn unknown(name: &str, known: &[Parameter]) -> ApiError {
     })
 }
 
+/// Names as a sentence has them: with commas, and an or before the last.
+pub(crate) fn enumerated(names: &[&str]) -> String {
+    match names {
+        [others @ .., last] if !others.is_empty() => format!("{} or {last}", others.join(", ")),
+        few => few.concat(),
+    }
+}
+
 /// The known name that the caller may have meant.
 pub(crate) fn nearest<'a>(name: &str, known: &[&'a str]) -> Option<&'a str> {
     // Names further away than this are no slips of the keyboard; a suggestion would only mislead. Beyond the longest

@@ -2,7 +2,7 @@ use actix_web::http::header::{self, HeaderMap};
 
 use crate::ApiError;
 use crate::negotiation::preferences;
-use crate::query::{FORMAT, QueryString};
+use crate::query::{FORMAT, QueryString, enumerated};
 
 /// What a Parquet file is called.
 #[cfg(feature = "parquet")]
@@ -73,8 +73,7 @@ impl Format {
         match query.get(FORMAT) {
             Some(name) => Self::ALL.iter().copied().find(|format| format.name() == name).ok_or_else(|| {
                 let names: Vec<_> = Self::ALL.iter().map(|format| format.name()).collect();
-                let names =
-                    names.split_last().map_or(String::new(), |(last, rest)| format!("{} or {last}", rest.join(", ")));
+                let names = enumerated(&names);
                 ApiError::BadRequest(format!("Invalid format: a format is {names}, for example format=csv"))
             }),
             None => Ok(Self::accepted(headers)),

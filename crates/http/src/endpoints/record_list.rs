@@ -25,7 +25,7 @@ use crate::openapi::parameter;
 use crate::query::{
     AFTER, AGENT_ID, AGG, CHANGES_ONLY, CURSOR, END_DATE, FIELDS, FILL, FORMAT, GROUP_BY, INCLUDE, LABEL, LIMIT,
     MAX_DOWNLOAD_MBPS, MAX_PING_MS, MAX_UPLOAD_MBPS, MIN_DOWNLOAD_MBPS, MIN_PING_MS, MIN_UPLOAD_MBPS, PROTOCOL,
-    PROVIDER, Parameter, QueryString, REACHED, SORT, START_DATE, STATUS, TARGET,
+    PROVIDER, Parameter, QueryString, REACHED, SORT, START_DATE, STATUS, TARGET, enumerated,
 };
 use crate::wire::{SpeedtestRecord, TracerouteRecord};
 use crate::{ApiError, ApiState};
@@ -338,9 +338,7 @@ pub(super) fn choice<T: Copy>(
 ) -> Result<Option<T>, ApiError> {
     let find = |text: &str| {
         all.iter().copied().find(|one| name(*one) == text).ok_or_else(|| {
-            let names: Vec<_> = all.iter().map(|one| name(*one)).collect();
-            let listed =
-                names.split_last().map_or(String::new(), |(last, others)| format!("{} or {last}", others.join(", ")));
+            let listed = enumerated(&all.iter().map(|one| name(*one)).collect::<Vec<_>>());
             let Parameter { name, example, .. } = parameter;
             ApiError::BadRequest(format!("Invalid {name}: it is {listed}, for example {name}={example}"))
         })

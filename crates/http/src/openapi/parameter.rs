@@ -126,8 +126,8 @@ pub(crate) fn points() -> Parameter {
 
 pub(crate) fn agg() -> Parameter {
     let description = "With `interval` or `points`: which figures of each field, with commas between them or given several \
-                       times, `avg` if none is; they stand in `<field>_<agg>`. Percentiles are exact, by nearest rank. Percentiles, `first` and `last` are \
-                       `null` where only summaries of old metrics are left.";
+                       times, `avg` if none is; they stand in `<field>_<agg>`. Percentiles are exact, by nearest rank. \
+                       Percentiles, `first` and `last` are `null` where only summaries of old metrics are left.";
     list("agg", description, &Aggregate::ALL.map(Aggregate::as_str), json!(["avg", "p95"]))
 }
 
@@ -188,7 +188,8 @@ pub(crate) fn sort() -> Parameter {
 }
 
 pub(crate) fn kinds(names: &[&str]) -> Parameter {
-    let description = "Only records of these kinds, with commas between them or given several times. Without it, all that the key may read.";
+    let description = "Only records of these kinds, with commas between them or given several times. Without it, all \
+                       that the key may read.";
     list("kinds", description, names, json!(names))
 }
 
@@ -216,9 +217,9 @@ pub(crate) fn after() -> Parameter {
 
 /// `names` are those of the record.
 pub(crate) fn fields(names: &[&str]) -> Parameter {
-    let description = "Only these fields of each record, with commas between them or given several times; they come in the record's own order. \
-                       What the answer's schema requires is then required of these alone. With intervals: only figures \
-                       of these fields.";
+    let description = "Only these fields of each record, with commas between them or given several times; they come in \
+                       the record's own order. What the answer's schema requires is then required of these alone. With \
+                       intervals: only figures of these fields.";
     list("fields", description, names, json!(names.iter().take(2).collect::<Vec<_>>()))
 }
 

@@ -104,7 +104,7 @@ impl GetArguments {
         })?;
         let server = self.server.as_deref().or_else(|| environment.get(SERVER).map(String::as_str)).unwrap_or(LOCAL);
         let caller = Caller::new(server, key, self.ca_file.as_deref(), self.insecure_http, self.longest_wait.0)?;
-        let mut printer = Printer::new(self.output);
+        let mut printer = Printer::new(self.output, self.list.name());
         if self.list == List::Usage {
             let body = caller.get("/api/v1/usage").await?.bytes().await;
             let body = body.map_err(|error| Failure::caused("the answer ended too early", &error))?;
@@ -117,7 +117,7 @@ impl GetArguments {
         loop {
             let response = caller.get(&request.path_and_query()).await?;
             let next = next_page(response.headers());
-            let page = printer.page(response, request.list_key()).await?;
+            let page = printer.page(response).await?;
             rows += page.rows;
             total = page.total.unwrap_or(total);
             if let Some(bar) = &bar {

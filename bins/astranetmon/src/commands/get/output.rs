@@ -66,7 +66,11 @@ struct Trailer {
 
 pub(super) struct Printer {
     output: Output,
+    /// What the rows are called in JSON.
+    key: &'static str,
     out: BufWriter<Stdout>,
+    /// Whether a page was printed.
+    begun: bool,
     printed: u64,
     heading: Vec<String>,
     table: Vec<Vec<String>>,
@@ -85,22 +89,23 @@ fn cut_off(error: &dyn fmt::Display) -> Failure {
 }
 
 impl Printer {
-    pub(super) fn new(output: Output) -> Self {
-        Self { output, out: BufWriter::new(io::stdout()), printed: 0, heading: Vec::new(), table: Vec::new() }
+    pub(super) fn new(output: Output, key: &'static str) -> Self {
+        let out = BufWriter::new(io::stdout());
+        Self { output, key, out, begun: false, printed: 0, heading: Vec::new(), table: Vec::new() }
     }
 
     /// Prints a page while it comes.
-    pub(super) async fn page(&mut self, response: Response, key: &str) -> Result<Page, Failure> {
+    pub(super) async fn page(&mut self, response: Response) -> Result<Page, Failure> {
+        let first = !std::mem::replace(&mut self.begun, true);
         match self.output {
-            Output::Csv => self.csv(response).await,
-            Output::Table | Output::Json | Output::Ndjson => self.lines(response, key).await,
+            Output::Csv => self.csv(response, first).await,
+            Output::Table | Output::Json | Output::Ndjson => self.lines(response, first).await,
         }
     }
 
-    async fn lines(&mut self, mut response: Response, key: &str) -> Result<Page, Failure> {
-        if self.output == Output::Json && self.printed == 0 && self.heading.is_empty() {
-            written(write!(self.out, "{{\"{key}\":["))?;
-            self.heading.push(key.to_owned());
+    async fn lines(&mut self, mut response: Response, first: bool) -> Result<Page, Failure> {
+        if self.output == Output::Json && first {
+            written(write!(self.out, "{{\"{}\":[", self.key))?;
         }
         let (mut unread, mut rows) = (Vec::new(), 0);
         // The last line says how many there were: it is held back until it is known to be the last.
@@ -148,9 +153,9 @@ impl Printer {
         Ok(())
     }
 
-    async fn csv(&mut self, mut response: Response) -> Result<Page, Failure> {
+    async fn csv(&mut self, mut response: Response, first: bool) -> Result<Page, Failure> {
         // Of the pages behind the first, the header row is left out; no name in it has a line break.
-        let mut in_heading = !self.heading.is_empty();
+        let mut in_heading = !first;
         let (mut quoted, mut lines) = (false, 0);
         while let Some(chunk) = response.chunk().await.map_err(|error| cut_off(&error.without_url()))? {
             let mut text = &chunk[..];
@@ -164,7 +169,6 @@ impl Printer {
             }
             written(self.out.write_all(text))?;
         }
-        self.heading.push("printed".to_owned());
         Ok(Page { rows: lines.saturating_sub(1), total: None })
     }
 

@@ -12,10 +12,7 @@ const PAGE_ROWS: u64 = 10_000;
 const ANYWHERE: &str = "http://server.invalid";
 
 /// A page to ask for.
-pub(super) struct Request {
-    url: Url,
-    list: List,
-}
+pub(super) struct Request(Url);
 
 impl List {
     /// What its rows are called, in the path and in JSON.
@@ -74,29 +71,25 @@ impl Request {
             add("format", if arguments.output == Output::Csv { "csv" } else { "ndjson" });
             add("limit", &most.min(PAGE_ROWS).to_string());
         }
-        Self { url, list }
+        Self(url)
     }
 
     /// The page that a link leads to, of which so many rows are wanted at most.
     pub(super) fn next(&self, link: &str, most: u64) -> Self {
         // A link may name the server as others reach it: what is asked is the one that was named here.
-        let mut url = self.url.join(link).unwrap_or_else(|_| self.url.clone());
+        let mut url = self.0.join(link).unwrap_or_else(|_| self.0.clone());
         let pairs: Vec<(String, String)> = url
             .query_pairs()
             .filter(|(name, _)| name != "limit")
             .map(|(n, v)| (n.into_owned(), v.into_owned()))
             .collect();
         url.query_pairs_mut().clear().extend_pairs(pairs).append_pair("limit", &most.min(PAGE_ROWS).to_string());
-        Self { url, list: self.list }
+        Self(url)
     }
 
     pub(super) fn path_and_query(&self) -> String {
-        let query = self.url.query().map_or(String::new(), |query| format!("?{query}"));
-        format!("{}{query}", self.url.path())
-    }
-
-    pub(super) const fn list_key(&self) -> &'static str {
-        self.list.name()
+        let query = self.0.query().map_or(String::new(), |query| format!("?{query}"));
+        format!("{}{query}", self.0.path())
     }
 }
 
