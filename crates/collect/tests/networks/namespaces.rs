@@ -49,8 +49,12 @@ impl Namespace {
     /// Lets out of an interface no more than so many Mbps, with a queue of 60 ms before it; `None`, with the reason
     /// printed, if this kernel cannot.
     pub(crate) fn limit(&self, interface: &str, mbps: f64) -> Option<()> {
-        let arguments =
-            format!("-n {} qdisc add dev {interface} root tbf burst 16kb latency 60ms rate {mbps}mbit", self.name);
+        // What the line may catch up, 25 ms of it, when this machine was busy elsewhere.
+        let burst = (mbps * 1e6 / 8.0 * 0.025).max(16_384.0);
+        let arguments = format!(
+            "-n {} qdisc add dev {interface} root tbf burst {burst:.0} latency 60ms rate {mbps}mbit",
+            self.name
+        );
         match Command::new("tc").args(arguments.split_whitespace()).output() {
             Ok(output) if output.status.success() => Some(()),
             Ok(output) => {

@@ -45,7 +45,18 @@ fn a_line_of_a_known_rate_is_measured_within_a_tenth() {
 
         let server = SpeedtestServer::librespeed(&format!("http://{}", served.address)).expect("a URL");
         let options = SpeedtestOptions { measured: Duration::from_secs(4), ..SpeedtestOptions::default() };
-        let outcome = alice.block_on(test(&server, options));
+        let low = |outcome: &SpeedtestOutcome| {
+            let record = &outcome.record;
+            record.download_mbps < Some(0.9 * download) || record.upload_mbps < Some(0.9 * upload)
+        };
+        let mut outcome = alice.block_on(test(&server, options.clone()));
+        // A machine that is busy elsewhere lets the line stand idle: what is low is measured again, what is high is wrong.
+        for _ in 0..2 {
+            if low(&outcome) {
+                println!("{download}/{upload} Mbps, measured again: {:?}", outcome.record);
+                outcome = alice.block_on(test(&server, options.clone()));
+            }
+        }
         let record = &outcome.record;
         println!("{download}/{upload} Mbps: {record:?}\n{}", serde_json::to_string(&outcome.figures).expect("JSON"));
         assert_eq!((record.status, &record.error), (SpeedtestStatus::Completed, &None), "{outcome:?}");
