@@ -5,10 +5,10 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use actix_web::HttpResponse;
-#[cfg(feature = "parquet")]
-use actix_web::ResponseError;
 use actix_web::body::{BodySize, MessageBody};
 use actix_web::http::header::{self, HeaderValue};
+#[cfg(feature = "parquet")]
+use actix_web::{ResponseError, web};
 use bytes::Bytes;
 use serde::Serialize;
 
@@ -118,7 +118,7 @@ impl<R: Rows> ListBody<R> {
     }
 
     /// The answer.
-    pub(crate) fn respond(mut self) -> HttpResponse {
+    pub(crate) async fn respond(mut self) -> HttpResponse {
         let mut response = HttpResponse::Ok();
         response.content_type(self.shape.format.content_type());
         if let Some(next) = &self.next {
@@ -133,12 +133,9 @@ impl<R: Rows> ListBody<R> {
         }
         #[cfg(feature = "parquet")]
         if self.shape.format == Format::Parquet {
-            return match self.into_parquet() {
+            return match self.into_parquet().await {
                 Ok(file) => response.body(file),
-                Err(error) => {
-                    tracing::error!(error = &error as &dyn std::error::Error, "a list cannot be written as Parquet");
-                    ApiError::Internal.error_response()
-                }
+                Err(error) => error.error_response(),
             };
         }
         let bytes = if self.row_count <= WHOLE_ROWS { WHOLE_BYTES } else { SLICE_BYTES };
@@ -150,13 +147,19 @@ impl<R: Rows> ListBody<R> {
         response.body(self)
     }
 
-    /// The whole list as one file: its pages are bounded, and a file has its table of contents at its end.
+    /// The whole list as one file: its pages are bounded, and a file has its table of contents at its end. It is packed
+    /// on another thread, since this one has other callers.
     #[cfg(feature = "parquet")]
-    fn into_parquet(self) -> parquet::errors::Result<Vec<u8>> {
+    async fn into_parquet(self) -> Result<Vec<u8>, ApiError> {
         let mut notes = vec![("total", self.total.to_string())];
         notes.extend(self.next.and_then(|next| next.cursor).map(|cursor| ("next_cursor", cursor)));
         notes.extend(self.sync_cursor.map(|place| ("sync_cursor", place)));
-        parquet_file::write(&self.rows.into_columns(&self.shape.fields), notes)
+        let columns = self.rows.into_columns(&self.shape.fields);
+        let file = web::block(move || parquet_file::write(&columns, notes)).await.map_err(|_| ApiError::Unavailable)?;
+        file.map_err(|error| {
+            tracing::error!(error = &error as &dyn std::error::Error, "a list cannot be written as Parquet");
+            ApiError::Internal
+        })
     }
 
     /// The next rows, until the text reaches `bytes`.

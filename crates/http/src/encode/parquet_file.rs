@@ -8,7 +8,7 @@ use parquet::errors::Result;
 use parquet::file::metadata::KeyValue;
 use parquet::file::properties::WriterProperties;
 use parquet::file::writer::{SerializedFileWriter, SerializedRowGroupWriter};
-use parquet::schema::types::{Type, TypePtr};
+use parquet::schema::types::{ColumnPath, Type, TypePtr};
 
 use super::column::{Column, Values};
 
@@ -16,16 +16,20 @@ use super::column::{Column, Values};
 const KNOWN: i16 = 1;
 
 /// The bytes of a file with those columns, all of one length. `notes` are its key-value metadata.
-pub(super) fn write(columns: &[Column], notes: Vec<(&str, String)>) -> Result<Vec<u8>> {
+pub(super) fn write(columns: &[Column], notes: Vec<(&'static str, String)>) -> Result<Vec<u8>> {
     let fields = columns.iter().map(field).collect::<Result<_>>()?;
     let schema = Type::group_type_builder("record").with_fields(fields).build()?;
     let notes = notes.into_iter().map(|(key, value)| KeyValue::new(key.to_owned(), value)).collect();
-    let properties = WriterProperties::builder()
+    let mut properties = WriterProperties::builder()
         .set_compression(Compression::ZSTD(ZstdLevel::try_new(1)?))
         .set_created_by(concat!("astranetmon ", env!("CARGO_PKG_VERSION")).to_owned())
-        .set_key_value_metadata(Some(notes))
-        .build();
-    let mut file = SerializedFileWriter::new(Vec::new(), Arc::new(schema), Arc::new(properties))?;
+        .set_key_value_metadata(Some(notes));
+    // Numbers seldom repeat: looking each up in a dictionary costs more than all the rest.
+    for column in columns.iter().filter(|column| !matches!(column.values, Values::Text(_))) {
+        properties = properties.set_column_dictionary_enabled(ColumnPath::from(column.name.as_str()), false);
+    }
+    let properties = Arc::new(properties.build());
+    let mut file = SerializedFileWriter::new(Vec::new(), Arc::new(schema), properties)?;
     let mut rows = file.next_row_group()?;
     for column in columns {
         match &column.values {

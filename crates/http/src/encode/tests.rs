@@ -244,7 +244,7 @@ async fn long_lists_come_in_slices_of_bounded_size_and_short_ones_whole() {
         for (count, whole) in [(1, true), (60, true), (1_000, false)] {
             let rows = RecordRows::new(vec![traceroute.clone(); count]);
             let shape = Shape { fields: Fields::all(&TracerouteRecord::FIELDS), format };
-            let mut body = ListBody::new(rows, shape, count as u64, None).respond().into_body();
+            let mut body = ListBody::new(rows, shape, count as u64, None).respond().await.into_body();
             assert_eq!(matches!(body.size(), BodySize::Sized(_)), whole, "{format:?} {count}");
             let mut text = Vec::new();
             while let Some(slice) = poll_fn(|context| Pin::new(&mut body).poll_next(context)).await {

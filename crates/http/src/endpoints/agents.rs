@@ -161,7 +161,7 @@ pub(crate) async fn agents(
             None => None,
         };
         let rows = AgentRows::new(page.agents, latest, state.clock.now());
-        Ok(ListBody::new(rows, query.shape, page.total, next).respond())
+        Ok(ListBody::new(rows, query.shape, page.total, next).respond().await)
     };
     answer(&query, scope, &state, make).await
 }

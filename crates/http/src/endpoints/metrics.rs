@@ -112,7 +112,7 @@ async fn samples(
         let total = state.storage.metric_page(scope, &query.filter, &first).await?.total;
         let arrivals = state.storage.metric_arrivals(scope, &query.filter, after, query.page.limit).await?;
         let rows = MetricRows::new(arrivals.rows);
-        return Ok(query.arrived(rows, total, (arrivals.until, arrivals.more), state));
+        return Ok(query.arrived(rows, total, (arrivals.until, arrivals.more), state).await);
     }
     let page = state.storage.metric_page(scope, &query.filter, &query.page).await?;
     let last = page.columns.len().checked_sub(1).filter(|_| page.more);
@@ -121,7 +121,7 @@ async fn samples(
         agent_id: page.columns.agent_id(row).clone(),
     });
     let next = last.and_then(|last| query.behind(last, state));
-    Ok(ListBody::new(MetricRows::new(page.columns), query.shape, page.total, next).respond())
+    Ok(ListBody::new(MetricRows::new(page.columns), query.shape, page.total, next).respond().await)
 }
 
 async fn aggregates(
@@ -133,5 +133,5 @@ async fn aggregates(
     let last = page.rows.last().filter(|_| page.more).map(|row| row.position.clone());
     let next = last.and_then(|last| query.behind(last, state));
     let rows = AggregateRows::new(&query.aggregates, page.rows);
-    Ok(ListBody::new(rows, query.shape, page.total, next).respond())
+    Ok(ListBody::new(rows, query.shape, page.total, next).respond().await)
 }

@@ -90,7 +90,7 @@ pub(crate) async fn overview(
         let page = state.storage.agent_page(scope, None, None).await?;
         let latest = query.scopes.read(&state).await?;
         let rows = OverviewRows::new(page.agents, latest, state.clock.now());
-        Ok(ListBody::new(rows, query.shape, page.total, None).respond())
+        Ok(ListBody::new(rows, query.shape, page.total, None).respond().await)
     };
     answer(&query, scope, &state, make).await
 }

@@ -217,7 +217,7 @@ impl<K: Listed, const MAX: u32> RecordListQuery<K, MAX> {
 
     /// The answer of records in the order of their arrival, of which `total` match: the place up to which they go
     /// stands in it, and a link if there is more already.
-    pub(crate) fn arrived<R: Rows>(
+    pub(crate) async fn arrived<R: Rows>(
         &self,
         rows: R,
         total: u64,
@@ -226,7 +226,7 @@ impl<K: Listed, const MAX: u32> RecordListQuery<K, MAX> {
     ) -> HttpResponse {
         let (place, link) = self.origin.next_arrivals(until, state);
         let next = link.filter(|_| more).map(|link| NextPage { cursor: None, link });
-        ListBody::new(rows, self.shape, total, next).with_sync_cursor(place).respond()
+        ListBody::new(rows, self.shape, total, next).with_sync_cursor(place).respond().await
     }
 }
 

@@ -40,11 +40,11 @@ pub(crate) async fn speedtests(
             let total = state.storage.speedtest_page(scope, &query.filter, &first).await?.total;
             let arrivals = state.storage.speedtest_arrivals(scope, &query.filter, after, query.page.limit).await?;
             let rows = RecordRows::new(arrivals.rows);
-            return Ok(query.arrived(rows, total, (arrivals.until, arrivals.more), &state));
+            return Ok(query.arrived(rows, total, (arrivals.until, arrivals.more), &state).await);
         }
         let page = state.storage.speedtest_page(scope, &query.filter, &query.page).await?;
         let next = page.next.and_then(|next| query.behind(next, &state));
-        Ok(ListBody::new(RecordRows::new(page.rows), query.shape, page.total, next).respond())
+        Ok(ListBody::new(RecordRows::new(page.rows), query.shape, page.total, next).respond().await)
     };
     answer(&query, scope, &state, make).await
 }
