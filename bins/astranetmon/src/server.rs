@@ -239,6 +239,7 @@ fn mount(
     services
         .service(astranetmon_http::health(web::Data::clone(state)))
         .service(astranetmon_http::api(web::Data::clone(state)))
+        .service(astranetmon_http::prometheus(web::Data::clone(state)))
         .service(astranetmon_http::ingest(web::Data::clone(state)))
         .service(astranetmon_http::auth(web::Data::clone(state)))
         .configure(dashboard(web::Data::clone(pages)));

@@ -58,6 +58,8 @@ pub enum ApiError {
     UriTooLong,
     /// 415 and what the path accepts.
     UnsupportedMediaType(&'static str),
+    /// 422: a query that is well-formed and cannot be answered; one sentence that says why.
+    NotComputable(String),
     /// 429 with `Retry-After`.
     TooManyRequests {
         /// What there was too much of.
@@ -80,7 +82,7 @@ impl ApiError {
     #[must_use]
     pub fn message(&self) -> String {
         match self {
-            Self::BadRequest(message) => message.clone(),
+            Self::BadRequest(message) | Self::NotComputable(message) => message.clone(),
             Self::Unauthorized { token_sent: false } => {
                 "Authentication required: send an API key as Authorization: Bearer astra_…".to_owned()
             }
@@ -193,6 +195,7 @@ impl ResponseError for ApiError {
             Self::PayloadTooLarge(_) => StatusCode::PAYLOAD_TOO_LARGE,
             Self::UriTooLong => StatusCode::URI_TOO_LONG,
             Self::UnsupportedMediaType(_) => StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            Self::NotComputable(_) => StatusCode::UNPROCESSABLE_ENTITY,
             Self::TooManyRequests { .. } => StatusCode::TOO_MANY_REQUESTS,
             Self::Internal => StatusCode::INTERNAL_SERVER_ERROR,
             Self::Unavailable | Self::SpeedtestBusy => StatusCode::SERVICE_UNAVAILABLE,

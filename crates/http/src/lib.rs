@@ -20,6 +20,8 @@ mod middleware;
 mod mount;
 mod negotiation;
 mod openapi;
+#[cfg(feature = "prometheus")]
+pub mod prometheus;
 mod query;
 mod quota_extension;
 mod session;
@@ -39,5 +41,7 @@ pub use health::health;
 pub use ingest::ingest;
 pub use middleware::RequestId;
 pub use mount::{anything_else, api};
+#[cfg(feature = "prometheus")]
+pub use prometheus::prometheus;
 pub use session::{Pages, SignedIn, auth, change_password, is_private, open_scope, seeded_by_system, signed_in_scope};
 pub use state::{ApiSettings, ApiState};

@@ -4,6 +4,7 @@ mod ingest;
 pub(crate) mod parameter;
 
 use actix_web::App;
+use actix_web::http::StatusCode;
 use serde_json::{Value, json};
 use utoipa::openapi::extensions::Extensions;
 use utoipa::openapi::header::Header;
@@ -24,13 +25,18 @@ use crate::encode::PARQUET;
 use crate::endpoints::{PREFIX, register};
 use crate::wire::{ErrorBody, LatestRecord, MetricAggregateRecord, ProblemBody};
 
+/// The tag of what clients of Prometheus ask, whose answers have a form and no tags of ours.
+pub(crate) const PROMETHEUS: &str = "prometheus";
+
 /// The whole document.
 #[must_use]
 pub fn openapi() -> OpenApi {
     let api = scope(PREFIX).configure(register);
     let ingest = scope(crate::ingest::PREFIX).configure(crate::ingest::register);
-    let (_, mut document) =
-        App::new().into_utoipa_app().openapi(frame()).service(api).service(ingest).split_for_parts();
+    let app = App::new().into_utoipa_app().openapi(frame()).service(api).service(ingest);
+    #[cfg(feature = "prometheus")]
+    let app = app.service(scope(crate::prometheus::PREFIX).configure(crate::prometheus::register));
+    let (_, mut document) = app.split_for_parts();
     for (path, item) in &mut document.paths.paths {
         for operation in [&mut item.get, &mut item.post].into_iter().flatten() {
             if path.starts_with(crate::ingest::PREFIX) {
@@ -76,13 +82,18 @@ fn frame() -> OpenApi {
         ("stream", "Records as they come in."),
         ("key", "The key that a request is made with."),
         ("documentation", "This description."),
+        #[cfg(feature = "prometheus")]
+        (
+            PROMETHEUS,
+            "Metrics for clients of Prometheus, such as Grafana: give them the address of this service with `/prometheus`.",
+        ),
         (
             "ingest",
             "The way in for what agents measure. An agent token writes for one agent and reads nothing; API keys and \
              sessions are refused here.",
         ),
     ]
-    .map(|(name, description)| TagBuilder::new().name(name).description(Some(description)).build());
+    .map(|(name, description): (&str, &str)| TagBuilder::new().name(name).description(Some(description)).build());
     let mut components = ComponentsBuilder::new()
         .security_scheme(
             "api_key",
@@ -155,13 +166,13 @@ const HEADERS: [(&str, &str, Type, &str); 13] = [
         "RateLimit-Policy",
         "The key's plan limit (IETF draft). Absent on unlimited plans and for sessions.",
         Type::String,
-        "\"plan\";q=1000;w=3600",
+        "\"hourly\";q=1000;w=3600",
     ),
     (
         "RateLimit",
         "What is left of it, and for how many seconds. Absent on unlimited plans and for sessions.",
         Type::String,
-        "\"plan\";r=880;t=1234",
+        "\"hourly\";r=880;t=1234",
     ),
     (
         "X-RateLimit-Limit",
@@ -236,7 +247,7 @@ struct Failure {
     headers: &'static [&'static str],
 }
 
-const FAILURES: [Failure; 11] = [
+const FAILURES: [Failure; 12] = [
     Failure {
         status: "400",
         name: "BadRequest",
@@ -294,6 +305,13 @@ const FAILURES: [Failure; 11] = [
         headers: &[],
     },
     Failure {
+        status: "422",
+        name: "NotComputable",
+        description: "The query is well-formed and cannot be answered.",
+        example: "vector cannot contain metrics with the same labelset",
+        headers: &[],
+    },
+    Failure {
         status: "429",
         name: "TooManyRequests",
         description: "The plan limit is used up, or too many requests are in flight.",
@@ -318,11 +336,13 @@ const FAILURES: [Failure; 11] = [
 
 impl Failure {
     fn response(&self) -> Response {
+        let status = self.status.parse().unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
         let problem = json!({
             "type": "about:blank",
-            "title": self.description.trim_end_matches('.'),
-            "status": self.status.parse::<u16>().unwrap_or_default(),
+            "title": status.canonical_reason(),
+            "status": status.as_u16(),
             "detail": self.example,
+            "error": self.example,
         });
         let content = |name: std::borrow::Cow<'static, str>, example: Value| {
             ContentBuilder::new().schema(Some(Ref::from_schema_name(name))).example(Some(example)).build()
@@ -369,11 +389,13 @@ fn complete(operation: &mut Operation) {
     let has_next_page = has_parameter("cursor");
     let has_arrivals = has_next_page && has_parameter("after");
 
+    let is_prometheus = operation.tags.iter().flatten().any(|tag| tag == PROMETHEUS);
     for failure in &FAILURES {
         let possible = match failure.status {
             "401" | "429" | "503" => schemes > 0,
             "403" => permission.is_some() || needs_any_permission,
             "404" => can_be_missing,
+            "422" => is_prometheus,
             _ => true,
         };
         if possible {
@@ -398,13 +420,13 @@ fn complete(operation: &mut Operation) {
             if has_arrivals {
                 refer_to_headers(response, &["Sync-Cursor"]);
             }
-            if permission.is_some() {
+            if permission.is_some() && !is_prometheus {
                 refer_to_headers(response, &["ETag", "Cache-Control"]);
             }
         }
     }
     // Where a permission is asked for, the answer is the account's data, and has a tag.
-    if permission.is_some() {
+    if permission.is_some() && !is_prometheus {
         let reference = RefOr::Ref(Ref::new("#/components/responses/NotModified"));
         operation.responses.responses.insert("304".to_owned(), reference);
         operation.parameters.get_or_insert_default().push(RefOr::T(parameter::if_none_match()));

@@ -165,7 +165,7 @@ fn likeness(name: &str, known: &str) -> f64 {
     strsim::normalized_damerau_levenshtein(&name.to_lowercase(), known)
 }
 
-fn decode(text: &str) -> Result<String, ApiError> {
+pub(crate) fn decode(text: &str) -> Result<String, ApiError> {
     let mut bytes = Vec::with_capacity(text.len());
     let mut rest = text.bytes();
     while let Some(byte) = rest.next() {

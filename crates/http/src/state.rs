@@ -23,6 +23,9 @@ use crate::session::{SessionSecrets, SignedIn};
 /// Streams that a key or a person may have open in one process.
 const STREAMS_AT_ONCE: usize = 8;
 
+#[cfg(feature = "prometheus")]
+const PROMQL_AT_ONCE: usize = 4;
+
 /// What an operator may set.
 #[derive(Clone, Debug)]
 pub struct ApiSettings {
@@ -105,6 +108,9 @@ pub struct ApiState {
     /// Signs cursors and entity tags; shared by all instances on one database.
     pub(crate) cursor_key: [u8; 32],
     pub(crate) storage_check: StorageCheck,
+    /// Queries of Prometheus's clients that may hold samples at once.
+    #[cfg(feature = "prometheus")]
+    pub(crate) promql_turns: tokio::sync::Semaphore,
     draining: AtomicBool,
 }
 
@@ -147,6 +153,8 @@ impl ApiState {
             cursor_key,
             settings,
             storage_check: StorageCheck::default(),
+            #[cfg(feature = "prometheus")]
+            promql_turns: tokio::sync::Semaphore::new(PROMQL_AT_ONCE),
             draining: AtomicBool::new(false),
         })
     }

@@ -83,6 +83,12 @@ impl TestService {
         self.start_with(crate::api(self.state.clone())).await
     }
 
+    /// What Prometheus's clients read, over the same storage.
+    #[cfg(feature = "prometheus")]
+    pub(crate) async fn start_prometheus(&self) -> Running {
+        self.start_with(crate::prometheus(self.state.clone())).await
+    }
+
     /// The endpoints alone, over the same storage.
     pub(crate) fn endpoints(&self) -> TestApi {
         let (storage, clock) = (Arc::clone(&self.storage), Arc::clone(&self.clock));

@@ -88,7 +88,7 @@ pub fn allowed_methods(path: &str) -> Option<&'static str> {
     static TEMPLATES: LazyLock<Vec<(String, String)>> = LazyLock::new(|| {
         let methods = |path: &str, item: &PathItem| {
             // What can be read can be asked for its head alone.
-            let head = item.get.is_some() && path.starts_with(PREFIX);
+            let head = item.get.is_some() && !path.starts_with(crate::ingest::PREFIX);
             let known = [("GET", item.get.is_some()), ("HEAD", head), ("POST", item.post.is_some())];
             known.into_iter().filter_map(|(method, known)| known.then_some(method)).collect::<Vec<_>>().join(", ")
         };

@@ -1,6 +1,6 @@
 use std::collections::{BTreeMap, HashMap};
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 
 use astranetmon_auth::{
     Access, AgentPrincipal, ApiKey, ApiKeyRecord, Ingest, KeyHash, KeyLookup, KeyPrincipal, LookupError, ManageAccount,
@@ -268,6 +268,13 @@ impl AgentRepository for FakeStorage {
 
 #[async_trait]
 impl MetricRepository for FakeStorage {
+    async fn metric_agents(&self, scope: &Scope<ReadMetrics>) -> Result<Arc<[Agent]>> {
+        self.ready()?;
+        let key = |agent: &Agent| (agent.facts.hostname.clone(), agent.id.clone());
+        let (agents, ..) = page(&self.agents, scope.account_id(), |_| true, key, None, (Order::NewestFirst, None));
+        Ok(agents.into())
+    }
+
     async fn metric_page(
         &self,
         scope: &Scope<ReadMetrics>,

@@ -26,4 +26,7 @@ pub(crate) struct ProblemBody {
     /// One sentence: what was wrong, the accepted form, an example.
     #[schema(example = "Insufficient permissions: requires read:metrics")]
     pub(crate) detail: String,
+    /// The same sentence, as errors that are no `Problem` have it.
+    #[schema(example = "Insufficient permissions: requires read:metrics")]
+    pub(crate) error: String,
 }

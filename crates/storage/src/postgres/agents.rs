@@ -1,7 +1,7 @@
 use std::collections::BTreeSet;
 
 use astranetmon_auth::{Ingest, ReadAgents, Scope};
-use astranetmon_domain::{Agent, AgentId, Timestamp};
+use astranetmon_domain::{AccountId, Agent, AgentId, Timestamp};
 use async_trait::async_trait;
 use diesel::prelude::*;
 use diesel_async::{AsyncConnection, RunQueryDsl};
@@ -22,24 +22,7 @@ impl AgentRepository for PostgresStorage {
         after: Option<(&str, &AgentId)>,
         limit: Option<u32>,
     ) -> Result<AgentPage> {
-        let account_id = scope.account_id();
-        let whole_list = after.is_none() && limit.is_none();
-        let most = limit.map_or(usize::MAX, |limit| limit as usize);
-        let read = self.read_share(account_id, "listing agents", async |connection| {
-            let query = queries::agent_page(account_id, after, limit.map(|limit| i64::from(limit) + 1));
-            let mut rows: Vec<AgentRow> = query.load(connection).await?;
-            let more = rows.len() > most;
-            rows.truncate(most);
-            let total = if after.is_none() && !more {
-                rows.len() as u64
-            } else {
-                let count = agent::table.filter(agent::account_id.eq(account_id.0)).count();
-                count.get_result::<i64>(connection).await?.unsigned_abs()
-            };
-            let agents = rows.into_iter().map(AgentRow::into_agent).collect::<Result<_>>()?;
-            Ok(AgentPage { agents, total, more })
-        });
-        self.lanes.agent_lists.page(account_id, whole_list, read).await
+        self.agents_of(scope.account_id(), after, limit).await
     }
 
     async fn agent_find(&self, scope: &Scope<ReadAgents>, id: &AgentId) -> Result<Option<Agent>> {
@@ -89,5 +72,32 @@ impl AgentRepository for PostgresStorage {
         let written = written.await;
         self.lanes.agent_lists.changed(account_id);
         written
+    }
+}
+
+impl PostgresStorage {
+    pub(super) async fn agents_of(
+        &self,
+        account_id: AccountId,
+        after: Option<(&str, &AgentId)>,
+        limit: Option<u32>,
+    ) -> Result<AgentPage> {
+        let whole_list = after.is_none() && limit.is_none();
+        let most = limit.map_or(usize::MAX, |limit| limit as usize);
+        let read = self.read_share(account_id, "listing agents", async |connection| {
+            let query = queries::agent_page(account_id, after, limit.map(|limit| i64::from(limit) + 1));
+            let mut rows: Vec<AgentRow> = query.load(connection).await?;
+            let more = rows.len() > most;
+            rows.truncate(most);
+            let total = if after.is_none() && !more {
+                rows.len() as u64
+            } else {
+                let count = agent::table.filter(agent::account_id.eq(account_id.0)).count();
+                count.get_result::<i64>(connection).await?.unsigned_abs()
+            };
+            let agents = rows.into_iter().map(AgentRow::into_agent).collect::<Result<_>>()?;
+            Ok(AgentPage { agents, total, more })
+        });
+        self.lanes.agent_lists.page(account_id, whole_list, read).await
     }
 }

@@ -1,8 +1,9 @@
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use astranetmon_auth::{Ingest, ReadMetrics, Scope};
 use astranetmon_domain::{
-    AccountId, MetricColumns, MetricPosition, MetricSample, PageRequest, RecordFilter, Timestamp,
+    AccountId, Agent, MetricColumns, MetricPosition, MetricSample, PageRequest, RecordFilter, Timestamp,
 };
 use async_trait::async_trait;
 use diesel::prelude::*;
@@ -38,6 +39,10 @@ const READS_OF_A_PAGE: u32 = 5;
 
 #[async_trait]
 impl MetricRepository for PostgresStorage {
+    async fn metric_agents(&self, scope: &Scope<ReadMetrics>) -> Result<Arc<[Agent]>> {
+        Ok(self.agents_of(scope.account_id(), None, None).await?.agents)
+    }
+
     async fn metric_page(
         &self,
         scope: &Scope<ReadMetrics>,

@@ -136,6 +136,9 @@ pub trait MetricRepository: Send + Sync {
         page: &PageRequest<MetricPosition, 10_000>,
     ) -> Result<MetricPage>;
 
+    /// The agents of the account, whose names and labels go with their metrics, by hostname, then id.
+    async fn metric_agents(&self, scope: &Scope<ReadMetrics>) -> Result<Arc<[Agent]>>;
+
     /// Averages, least and greatest values of the chosen fields of one agent, in equal time buckets, oldest first.
     /// Buckets without samples are absent.
     async fn metric_buckets(&self, scope: &Scope<ReadMetrics>, query: &BucketQuery) -> Result<Vec<MetricBucket>>;

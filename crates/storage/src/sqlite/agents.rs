@@ -18,22 +18,7 @@ impl AgentRepository for SqliteStorage {
         after: Option<(&str, &AgentId)>,
         limit: Option<u32>,
     ) -> Result<AgentPage> {
-        let account_id = scope.account_id();
-        let whole_list = after.is_none() && limit.is_none();
-        let after = after.map(|(hostname, id)| (hostname.to_owned(), id.clone()));
-        let read = self.read_share(account_id, move |connection| {
-            let after = after.as_ref().map(|(hostname, id)| (hostname.as_str(), id));
-            let fetch = limit.map(|limit| i64::from(limit) + 1);
-            let rows = queries::agent_page(account_id, after, fetch).load(connection)?;
-            let mut agents: Vec<Agent> = rows.into_iter().map(AgentRow::into_agent).collect::<Result<_>>()?;
-            let more = limit.is_some_and(|limit| agents.len() > limit as usize);
-            if let Some(limit) = limit {
-                agents.truncate(limit as usize);
-            }
-            let total = if after.is_none() && !more { agents.len() as u64 } else { count(connection, account_id)? };
-            Ok(AgentPage { agents: agents.into(), total, more })
-        });
-        self.agent_lists.page(account_id, whole_list, read).await
+        self.agents_of(scope.account_id(), after, limit).await
     }
 
     async fn agent_find(&self, scope: &Scope<ReadAgents>, id: &AgentId) -> Result<Option<Agent>> {
@@ -76,6 +61,31 @@ impl AgentRepository for SqliteStorage {
         let written = written.await;
         self.agent_lists.changed(account_id);
         written
+    }
+}
+
+impl SqliteStorage {
+    pub(super) async fn agents_of(
+        &self,
+        account_id: AccountId,
+        after: Option<(&str, &AgentId)>,
+        limit: Option<u32>,
+    ) -> Result<AgentPage> {
+        let whole_list = after.is_none() && limit.is_none();
+        let after = after.map(|(hostname, id)| (hostname.to_owned(), id.clone()));
+        let read = self.read_share(account_id, move |connection| {
+            let after = after.as_ref().map(|(hostname, id)| (hostname.as_str(), id));
+            let fetch = limit.map(|limit| i64::from(limit) + 1);
+            let rows = queries::agent_page(account_id, after, fetch).load(connection)?;
+            let mut agents: Vec<Agent> = rows.into_iter().map(AgentRow::into_agent).collect::<Result<_>>()?;
+            let more = limit.is_some_and(|limit| agents.len() > limit as usize);
+            if let Some(limit) = limit {
+                agents.truncate(limit as usize);
+            }
+            let total = if after.is_none() && !more { agents.len() as u64 } else { count(connection, account_id)? };
+            Ok(AgentPage { agents: agents.into(), total, more })
+        });
+        self.agent_lists.page(account_id, whole_list, read).await
     }
 }
 

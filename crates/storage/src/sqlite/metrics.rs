@@ -1,6 +1,8 @@
+use std::sync::Arc;
+
 use astranetmon_auth::{Ingest, ReadMetrics, Scope};
 use astranetmon_domain::{
-    AccountId, MetricColumns, MetricPosition, MetricSample, PageRequest, RecordFilter, Timestamp,
+    AccountId, Agent, MetricColumns, MetricPosition, MetricSample, PageRequest, RecordFilter, Timestamp,
 };
 use async_trait::async_trait;
 use diesel::prelude::*;
@@ -24,6 +26,10 @@ use crate::schema::agent;
 
 #[async_trait]
 impl MetricRepository for SqliteStorage {
+    async fn metric_agents(&self, scope: &Scope<ReadMetrics>) -> Result<Arc<[Agent]>> {
+        Ok(self.agents_of(scope.account_id(), None, None).await?.agents)
+    }
+
     async fn metric_page(
         &self,
         scope: &Scope<ReadMetrics>,

@@ -61,6 +61,10 @@ pub async fn agents_come_by_hostname_in_pages(storage: Arc<dyn Storage>) {
         }
         assert_eq!(seen, expected, "{limit}");
     }
+    let with_metrics = storage.metric_agents(&scope(&owner)).await.expect("agents");
+    assert_eq!(with_metrics, all.agents);
+    let of_stranger = storage.metric_agents(&scope(&stranger)).await.expect("agents");
+    assert_eq!(of_stranger.iter().map(|agent| agent.id.as_str()).collect::<Vec<_>>(), ["b"]);
     let stranger = scope::<ReadAgents>(&stranger);
     assert_eq!(ids(&storage.agent_page(&stranger, None, None).await.expect("agents")), ["b"]);
     assert_eq!(storage.agent_find(&stranger, &agent_id("x")).await.expect("no error"), None);

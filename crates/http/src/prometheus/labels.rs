@@ -1,0 +1,65 @@
+use std::collections::BTreeSet;
+
+use actix_web::web::Data;
+use actix_web::{HttpResponse, get, post};
+use astranetmon_auth::ReadMetrics;
+
+use super::answer::{PrometheusAnswer, limited};
+use super::load::series_in;
+use super::parameters::{Parameters, span};
+use super::series::filters;
+use crate::{ApiError, ApiState, Authorized};
+
+async fn answer(
+    caller: &Authorized<ReadMetrics>,
+    given: &Parameters,
+    state: &ApiState,
+) -> Result<HttpResponse, ApiError> {
+    let (filters, span, limit) = (filters(given)?, span(given)?, given.limit()?);
+    let all = series_in(&filters, span, caller.scope(), state).await?;
+    let names: BTreeSet<&str> = all.iter().flat_map(|one| one.iter().map(|(name, _)| name)).collect();
+    Ok(limited(names.into_iter().collect(), limit))
+}
+
+/// List names of labels
+///
+/// What Prometheus answers at `/api/v1/labels`.
+#[utoipa::path(
+    operation_id = "prometheus_labels",
+    tag = "prometheus",
+    params(
+        ("match[]" = Option<Vec<String>>, Query, description = "A selector; may be repeated.", example = json!(["astranetmon_cpu_percent"])),
+        ("start" = Option<String>, Query, description = "Seconds since 1970, or RFC 3339.", example = "1795429618"),
+        ("end" = Option<String>, Query, description = "Seconds since 1970, or RFC 3339.", example = "1795433218"),
+        ("limit" = Option<String>, Query, description = "Names at most.", example = "1000"),
+    ),
+    security(("api_key" = ["read:metrics"]), ("session" = [])),
+    responses((status = 200, description = "Names of labels.", body = PrometheusAnswer<Vec<String>>)),
+)]
+#[get("/labels")]
+pub(crate) async fn labels(
+    caller: Authorized<ReadMetrics>,
+    given: Parameters,
+    state: Data<ApiState>,
+) -> Result<HttpResponse, ApiError> {
+    answer(&caller, &given, &state).await
+}
+
+/// List names of labels, by a form
+///
+/// The same with its parameters in the body, for long selectors.
+#[utoipa::path(
+    operation_id = "prometheus_labels_by_form",
+    tag = "prometheus",
+    request_body(content = String, content_type = "application/x-www-form-urlencoded", description = "Parameters as of `GET`."),
+    security(("api_key" = ["read:metrics"]), ("session" = [])),
+    responses((status = 200, description = "Names of labels.", body = PrometheusAnswer<Vec<String>>)),
+)]
+#[post("/labels")]
+pub(crate) async fn labels_by_form(
+    caller: Authorized<ReadMetrics>,
+    given: Parameters,
+    state: Data<ApiState>,
+) -> Result<HttpResponse, ApiError> {
+    answer(&caller, &given, &state).await
+}

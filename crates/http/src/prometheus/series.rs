@@ -1,0 +1,78 @@
+use std::collections::BTreeMap;
+
+use actix_web::web::Data;
+use actix_web::{HttpResponse, get, post};
+use astranetmon_auth::ReadMetrics;
+use astranetmon_promql::{Query, SeriesFilter};
+
+use super::answer::{Metric, PrometheusAnswer, limited};
+use super::load::series_in;
+use super::parameters::{Parameters, invalid, span};
+use crate::{ApiError, ApiState, Authorized};
+
+const MATCH: &str = "match[]";
+
+/// The filters of a form; every series if it has none.
+pub(super) fn filters(given: &Parameters) -> Result<Vec<SeriesFilter>, ApiError> {
+    let mut texts: Vec<&str> = given.all(MATCH).filter(|text| !text.is_empty()).collect();
+    if texts.is_empty() {
+        texts.push("{__name__!=\"\"}");
+    }
+    let parse = |text| Query::parse_selector(text).map_err(|error| invalid(MATCH, &error.to_string()));
+    texts.into_iter().map(parse).collect()
+}
+
+async fn answer(
+    caller: &Authorized<ReadMetrics>,
+    given: &Parameters,
+    state: &ApiState,
+) -> Result<HttpResponse, ApiError> {
+    given.needed(MATCH)?;
+    let (filters, span, limit) = (filters(given)?, span(given)?, given.limit()?);
+    let all = series_in(&filters, span, caller.scope(), state).await?;
+    Ok(limited(all.iter().map(Metric).collect(), limit))
+}
+
+/// Find series by their labels
+///
+/// What Prometheus answers at `/api/v1/series`: the labels of the series that any of the selectors takes and that have
+/// samples in the range.
+#[utoipa::path(
+    operation_id = "prometheus_series",
+    tag = "prometheus",
+    params(
+        ("match[]" = Vec<String>, Query, description = "A selector; may be repeated.", example = json!(["astranetmon_cpu_percent"])),
+        ("start" = Option<String>, Query, description = "Seconds since 1970, or RFC 3339.", example = "1795429618"),
+        ("end" = Option<String>, Query, description = "Seconds since 1970, or RFC 3339.", example = "1795433218"),
+        ("limit" = Option<String>, Query, description = "Series at most.", example = "1000"),
+    ),
+    security(("api_key" = ["read:metrics"]), ("session" = [])),
+    responses((status = 200, description = "Labels of series.", body = PrometheusAnswer<Vec<BTreeMap<String, String>>>)),
+)]
+#[get("/series")]
+pub(crate) async fn series(
+    caller: Authorized<ReadMetrics>,
+    given: Parameters,
+    state: Data<ApiState>,
+) -> Result<HttpResponse, ApiError> {
+    answer(&caller, &given, &state).await
+}
+
+/// Find series by their labels, by a form
+///
+/// The same with its parameters in the body, for long selectors.
+#[utoipa::path(
+    operation_id = "prometheus_series_by_form",
+    tag = "prometheus",
+    request_body(content = String, content_type = "application/x-www-form-urlencoded", description = "Parameters as of `GET`."),
+    security(("api_key" = ["read:metrics"]), ("session" = [])),
+    responses((status = 200, description = "Labels of series.", body = PrometheusAnswer<Vec<BTreeMap<String, String>>>)),
+)]
+#[post("/series")]
+pub(crate) async fn series_by_form(
+    caller: Authorized<ReadMetrics>,
+    given: Parameters,
+    state: Data<ApiState>,
+) -> Result<HttpResponse, ApiError> {
+    answer(&caller, &given, &state).await
+}

@@ -1,0 +1,210 @@
+//! Answers PromQL queries from series that the caller loads.
+//!
+//! ```
+//! use astranetmon_promql::{Answer, Labels, Limits, Query, Series, Steps};
+//!
+//! let query = Query::parse("avg by (site) (cpu_percent) > 50")?;
+//! let steps = Steps::once(120_000);
+//! let data = query.selections(&steps, 300_000).iter().map(|selection| {
+//!     let series = [("a", 80.0), ("b", 60.0)].map(|(agent, value)| {
+//!         let labels = [("__name__", "cpu_percent"), ("agent", agent), ("site", "ber")];
+//!         let mut series = Series::new(labels.into_iter().collect());
+//!         series.push(60_000, value, 300_000);
+//!         series
+//!     });
+//!     series.into_iter().filter(|series| selection.filter.takes(series.labels())).collect()
+//! });
+//! let data: Vec<Vec<Series>> = data.collect();
+//! let limits = Limits { points: 1_000, expired: &|| false };
+//! let Answer::Vector(rows) = query.evaluate(&steps, &data, &limits)? else { unreachable!("a vector") };
+//! assert_eq!((rows[0].labels.get("site"), rows[0].values[0]), ("ber", Some(70.0)));
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! A query is parsed, says which series it needs of which time ([`Query::selections`]), and is evaluated at all steps
+//! at once. It reads no clock and no database.
+//!
+//! What is known: selectors with `offset`, `@` and ranges, subqueries, all operators, all aggregations but `limitk` and
+//! `limit_ratio`, and the functions of Prometheus 2 but those of histograms, `holt_winters` and `sort_by_label`. As in
+//! Prometheus 3, a window and the time for which a sample is believed are open at their older end.
+
+mod aggregate;
+mod binary;
+mod compile;
+mod evaluate;
+mod expression;
+mod labels;
+mod nesting;
+mod selection;
+mod series;
+mod simple_functions;
+mod steps;
+#[cfg(test)]
+mod tests;
+mod windows;
+
+use std::cell::Cell;
+
+pub use expression::SeriesFilter;
+pub use labels::{Labels, METRIC_NAME};
+pub use selection::Selection;
+pub use series::{Row, Series};
+pub use steps::Steps;
+
+use compile::{Compiler, Root};
+use evaluate::{Evaluator, Value};
+use series::refuse_twins;
+
+/// Why a text is no query that can be answered; one sentence.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct ParseError(String);
+
+/// Why a query has no answer.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum EvaluationError {
+    /// Two series would have the same labels.
+    #[error("vector cannot contain metrics with the same labelset")]
+    Twins,
+    /// An operator's sides do not belong together.
+    #[error("{0}")]
+    Matching(String),
+    /// An argument is of the wrong kind.
+    #[error("{0}")]
+    Argument(&'static str),
+    /// More values than [`Limits::points`].
+    #[error("the query makes too many values: take a longer step, a shorter range or fewer series")]
+    TooManyPoints,
+    /// [`Limits::expired`].
+    #[error("the query takes too long: take a longer step, a shorter range or fewer series")]
+    Expired,
+}
+
+/// What an evaluation may cost.
+#[derive(Clone, Copy)]
+pub struct Limits<'a> {
+    /// Values that it may make, those on the way included.
+    pub points: usize,
+    /// Asked now and then whether to give up.
+    pub expired: &'a dyn Fn() -> bool,
+}
+
+/// What a query is worth.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Answer {
+    /// A number a step.
+    Scalar(Vec<f64>),
+    /// A text.
+    Text(String),
+    /// Series with at most one value a step; ordered by their labels unless the query orders them.
+    Vector(Vec<Row>),
+    /// Samples in a window before the last step, ordered by their labels.
+    Matrix(Vec<Series>),
+}
+
+/// A query that can be answered.
+#[derive(Debug)]
+pub struct Query {
+    root: Root,
+}
+
+impl Query {
+    /// Longest text of a query, in bytes.
+    pub const MAX_BYTES: usize = 16 * 1_024;
+
+    /// Reads a query.
+    ///
+    /// # Errors
+    /// [`ParseError`] if it is longer than [`Query::MAX_BYTES`], too deeply nested, not PromQL, or needs something that
+    /// is not known here.
+    pub fn parse(text: &str) -> Result<Self, ParseError> {
+        if text.len() > Self::MAX_BYTES {
+            return Err(ParseError(format!("the query is longer than {} bytes", Self::MAX_BYTES)));
+        }
+        nesting::refuse_deep(text)?;
+        let expr = promql_parser::parser::parse(text).map_err(ParseError)?;
+        let root = Compiler::default().root(expr).map_err(ParseError)?;
+        Ok(Self { root })
+    }
+
+    /// Reads a selector alone, as `match[]` has it.
+    ///
+    /// # Errors
+    /// [`ParseError`] as of [`Query::parse`], and for any other expression.
+    pub fn parse_selector(text: &str) -> Result<SeriesFilter, ParseError> {
+        match Self::parse(text)?.root {
+            Root::Expression(expression::Expression::Selector(selector)) => Ok(selector.filter),
+            _ => Err(ParseError("a selector is needed, such as cpu_percent{site=\"ber\"}".to_owned())),
+        }
+    }
+
+    /// Whether the answer is [`Answer::Matrix`], which stands at one step only.
+    #[must_use]
+    pub const fn is_matrix(&self) -> bool {
+        matches!(self.root, Root::Range(_))
+    }
+
+    /// The series that are needed to evaluate the query at those steps if a sample is believed for `lookback`
+    /// milliseconds or longer: one selection for each list of series that [`Query::evaluate`] takes.
+    #[must_use]
+    pub fn selections(&self, steps: &Steps, lookback: i64) -> Vec<Selection> {
+        selection::selections(&self.root, steps, lookback)
+    }
+
+    /// The query's value at each of the steps.
+    ///
+    /// # Errors
+    /// See [`EvaluationError`].
+    ///
+    /// # Panics
+    /// If there are fewer lists of series than selections.
+    pub fn evaluate(
+        &self,
+        steps: &Steps,
+        data: &[Vec<Series>],
+        limits: &Limits<'_>,
+    ) -> Result<Answer, EvaluationError> {
+        let evaluator = Evaluator { root: *steps, data, limits, points: Cell::new(0) };
+        Ok(match &self.root {
+            Root::Expression(expression) => match evaluator.value(expression, steps)? {
+                Value::Scalar(values) => Answer::Scalar(values),
+                Value::Text(text) => Answer::Text(text),
+                Value::Vector(rows) => {
+                    let mut rows = refuse_twins(rows)?;
+                    rows.retain(|row| !row.is_empty());
+                    if steps.count() > 1 || !expression.is_ordered() {
+                        rows.sort_by(|row, other| row.labels.cmp(&other.labels));
+                    }
+                    Answer::Vector(rows)
+                }
+            },
+            Root::Range(range) => {
+                let (all, moments) = evaluator.ranged(range, steps)?;
+                let (start, end) = (moments.last() - range.length, moments.last());
+                let mut within: Vec<Series> = all.iter().map(|series| series.within(start, end)).collect();
+                within.retain(|series| !series.times().is_empty());
+                within.sort_by(|series, other| series.labels().cmp(other.labels()));
+                Answer::Matrix(within)
+            }
+        })
+    }
+}
+
+/// A length of time as Prometheus writes it, such as `1m30s`, in milliseconds.
+#[must_use]
+pub fn parse_duration(text: &str) -> Option<i64> {
+    let duration = promql_parser::util::parse_duration(text).ok()?;
+    i64::try_from(duration.as_millis()).ok()
+}
+
+/// A value as Prometheus writes it: the shortest decimals that are read as the same number, without an exponent.
+#[must_use]
+pub fn format_value(value: f64) -> String {
+    if value.is_nan() {
+        "NaN".to_owned()
+    } else if value.is_infinite() {
+        if value > 0.0 { "+Inf".to_owned() } else { "-Inf".to_owned() }
+    } else {
+        value.to_string()
+    }
+}
