@@ -43,6 +43,7 @@ pub fn openapi() -> OpenApi {
     if let Some(components) = &mut document.components {
         let answered = components.schemas.iter_mut().filter(|(name, _)| !ingest::is_sent(name));
         answered.for_each(|(_, schema)| require_every_property(schema));
+        ingest::share_enumerations(components);
         // There with `include=latest` only, so that nothing requires it.
         if let Some(RefOr::T(Schema::Object(agent))) = components.schemas.get_mut("Agent") {
             agent.properties.insert("latest".to_owned(), Ref::from_schema_name(LatestRecord::name()).into());
