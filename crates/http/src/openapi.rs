@@ -2,6 +2,7 @@
 
 mod ingest;
 pub(crate) mod parameter;
+mod version_3_0;
 
 use actix_web::App;
 use serde_json::{Value, json};
@@ -19,6 +20,7 @@ use utoipa::{PartialSchema, ToSchema};
 use utoipa_actix_web::{AppExt, scope};
 
 use self::ingest::require_every_property;
+pub use self::version_3_0::Unsayable;
 #[cfg(feature = "parquet")]
 use crate::encode::PARQUET;
 use crate::endpoints::{PREFIX, register};
@@ -61,6 +63,14 @@ pub fn openapi() -> OpenApi {
 /// The document as it is stored and served.
 pub(crate) fn pretty_document() -> String {
     openapi().to_pretty_json().unwrap_or_default() + "\n"
+}
+
+/// The whole document in the words of OpenAPI 3.0, for generators that read no later version.
+///
+/// # Errors
+/// Something of the document that 3.0 has no words for.
+pub fn openapi_3_0() -> Result<Value, Unsayable> {
+    version_3_0::version_3_0(&serde_json::to_value(openapi()).unwrap_or_default())
 }
 
 fn frame() -> OpenApi {
