@@ -46,6 +46,7 @@ pub fn openapi() -> OpenApi {
         let answered = components.schemas.iter_mut().filter(|(name, _)| !ingest::is_sent(name));
         answered.for_each(|(_, schema)| require_every_property(schema));
         ingest::share_enumerations(components);
+        components.schemas.values_mut().for_each(describe_choices);
         // There with `include=latest` only, so that nothing requires it.
         if let Some(RefOr::T(Schema::Object(agent))) = components.schemas.get_mut("Agent") {
             agent.properties.insert("latest".to_owned(), Ref::from_schema_name(LatestRecord::name()).into());
@@ -58,6 +59,19 @@ pub fn openapi() -> OpenApi {
         }
     }
     document
+}
+
+/// What is said of a field that may be `null` is said of the choice as a whole, where generators look for it.
+fn describe_choices(schema: &mut RefOr<Schema>) {
+    let RefOr::T(Schema::Object(object)) = schema else { return };
+    for property in object.properties.values_mut() {
+        if let RefOr::T(Schema::OneOf(choice)) = property
+            && let Some(RefOr::Ref(first)) = choice.items.first_mut()
+            && !first.description.is_empty()
+        {
+            choice.description = Some(std::mem::take(&mut first.description));
+        }
+    }
 }
 
 /// The document as it is stored and served.
