@@ -17,9 +17,10 @@ lint:
     cargo fmt --all --check
     cargo clippy --workspace --all-targets --locked -- -D warnings
 
-# Write the OpenAPI document from the handlers
+# Write the OpenAPI document from the handlers, in both versions
 openapi:
     cargo run -- openapi --output openapi/openapi.json
+    cargo run -- openapi --openapi-version 3.0 --output openapi/openapi-3.0.json
 
 # Measure against a prepared body of the same size, plain SQL and VictoriaMetrics; takes ten minutes
 bench *ARGUMENTS:

@@ -2,6 +2,7 @@
 
 mod ingest;
 pub(crate) mod parameter;
+mod version_3_0;
 
 use actix_web::App;
 use actix_web::http::StatusCode;
@@ -20,6 +21,7 @@ use utoipa::{PartialSchema, ToSchema};
 use utoipa_actix_web::{AppExt, scope};
 
 use self::ingest::require_every_property;
+pub use self::version_3_0::Unsayable;
 #[cfg(feature = "parquet")]
 use crate::encode::PARQUET;
 use crate::endpoints::{PREFIX, register};
@@ -49,6 +51,8 @@ pub fn openapi() -> OpenApi {
     if let Some(components) = &mut document.components {
         let answered = components.schemas.iter_mut().filter(|(name, _)| !ingest::is_sent(name));
         answered.for_each(|(_, schema)| require_every_property(schema));
+        ingest::share_enumerations(components);
+        components.schemas.values_mut().for_each(describe_choices);
         // There with `include=latest` only, so that nothing requires it.
         if let Some(RefOr::T(Schema::Object(agent))) = components.schemas.get_mut("Agent") {
             agent.properties.insert("latest".to_owned(), Ref::from_schema_name(LatestRecord::name()).into());
@@ -63,9 +67,30 @@ pub fn openapi() -> OpenApi {
     document
 }
 
+/// What is said of a field that may be `null` is said of the choice as a whole, where generators look for it.
+fn describe_choices(schema: &mut RefOr<Schema>) {
+    let RefOr::T(Schema::Object(object)) = schema else { return };
+    for property in object.properties.values_mut() {
+        if let RefOr::T(Schema::OneOf(choice)) = property
+            && let Some(RefOr::Ref(first)) = choice.items.first_mut()
+            && !first.description.is_empty()
+        {
+            choice.description = Some(std::mem::take(&mut first.description));
+        }
+    }
+}
+
 /// The document as it is stored and served.
 pub(crate) fn pretty_document() -> String {
     openapi().to_pretty_json().unwrap_or_default() + "\n"
+}
+
+/// The whole document in the words of OpenAPI 3.0, for generators that read no later version.
+///
+/// # Errors
+/// Something of the document that 3.0 has no words for.
+pub fn openapi_3_0() -> Result<Value, Unsayable> {
+    version_3_0::version_3_0(&serde_json::to_value(openapi()).unwrap_or_default())
 }
 
 fn frame() -> OpenApi {

@@ -24,6 +24,7 @@ fn known_command_lines_are_read_and_others_refused() {
         "astranetmon backup b.sqlite3",
         "astranetmon restore b.sqlite3 --database-url postgres://b@c/d",
         "astranetmon openapi --output openapi.json",
+        "astranetmon openapi --openapi-version 3.0 --output openapi-3.0.json",
         "astranetmon account create acme --plan starter",
         "astranetmon account list --format json",
         "astranetmon account set-plan acme enterprise",

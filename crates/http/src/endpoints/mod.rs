@@ -31,7 +31,7 @@ use crate::conditional::{IfNoneMatch, unchanged_of};
 use one_record::OneRecord;
 pub(crate) use record_list::NoParameters;
 
-pub use crate::openapi::openapi;
+pub use crate::openapi::{Unsayable, openapi, openapi_3_0};
 
 /// Where the endpoints are mounted.
 pub const PREFIX: &str = "/api/v1";

@@ -3,11 +3,13 @@ use actix_web::{HttpRequest, HttpResponse, post};
 use astranetmon_ingest::line_protocol::{Points, Precision};
 use astranetmon_ingest::telegraf::{LinesAnswer, RefusedBody, RefusedLine, convert};
 use serde::Serialize;
-use utoipa::ToSchema;
+use utoipa::openapi::path::{Parameter as ParameterDocument, ParameterIn};
+use utoipa::{IntoParams, ToSchema};
 
 use super::append::{metric_bounds, record_bounds};
 use super::{Agent, BodyForm};
 use crate::encode::json_response;
+use crate::openapi::parameter;
 use crate::query::{Parameter, QueryString};
 use crate::{ApiError, ApiState};
 
@@ -19,6 +21,13 @@ const UNUSED: [&str; 8] = ["org", "orgID", "bucket", "db", "rp", "consistency", 
 #[derive(Debug)]
 pub(crate) struct LinesQuery {
     precision: Precision,
+}
+
+impl IntoParams for LinesQuery {
+    fn into_params(_: impl Fn() -> Option<ParameterIn>) -> Vec<ParameterDocument> {
+        let description = "What the timestamps count; without it, nanoseconds.";
+        vec![parameter::choice(PRECISION, description, ["ns", "us", "ms", "s", "m", "h"])]
+    }
 }
 
 impl LinesQuery {
@@ -44,7 +53,7 @@ impl LinesQuery {
     operation_id = "ingest_lines",
     tag = "ingest",
     security(("agent_token" = [])),
-    params(("precision" = Option<String>, Query, description = "What the timestamps count: `ns` (unless said), `us`, `ms`, `s`, `m` or `h`.", pattern = "^(ns|us|ms|s|m|h)$", example = "s")),
+    params(LinesQuery),
     request_body(content = String, content_type = "text/plain", description = "At most 4 MiB as sent, 32 MiB unpacked, 10,000 records.", example = "system,host=web-1 load1=0.42,load5=0.3 1795433218"),
     responses(
         (status = 204, description = "Everything was taken, and is durable."),
@@ -74,7 +83,7 @@ pub(crate) async fn lines(
     operation_id = "ingest_lines_v2",
     tag = "ingest",
     security(("agent_token" = [])),
-    params(("precision" = Option<String>, Query, description = "What the timestamps count: `ns` (unless said), `us`, `ms`, `s`, `m` or `h`.", pattern = "^(ns|us|ms|s|m|h)$", example = "s")),
+    params(LinesQuery),
     request_body(content = String, content_type = "text/plain", description = "At most 4 MiB as sent, 32 MiB unpacked, 10,000 records.", example = "system,host=web-1 load1=0.42,load5=0.3 1795433218"),
     responses(
         (status = 204, description = "No line was refused; what was taken is durable."),
@@ -101,7 +110,7 @@ pub(crate) async fn lines_v2(
     operation_id = "ingest_lines_v1",
     tag = "ingest",
     security(("agent_token" = [])),
-    params(("precision" = Option<String>, Query, description = "What the timestamps count: `ns` (unless said), `us`, `ms`, `s`, `m` or `h`.", pattern = "^(ns|us|ms|s|m|h)$", example = "s")),
+    params(LinesQuery),
     request_body(content = String, content_type = "text/plain", description = "At most 4 MiB as sent, 32 MiB unpacked, 10,000 records.", example = "system,host=web-1 load1=0.42,load5=0.3 1795433218"),
     responses(
         (status = 204, description = "No line was refused; what was taken is durable."),

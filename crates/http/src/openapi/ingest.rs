@@ -2,7 +2,7 @@
 
 use utoipa::openapi::path::Operation;
 use utoipa::openapi::schema::Schema;
-use utoipa::openapi::{Ref, RefOr};
+use utoipa::openapi::{Components, Ref, RefOr};
 
 use super::{Failure, refer_to_headers};
 
@@ -21,6 +21,24 @@ const SENT: [&str; 12] = [
     "TracerouteBatch",
     "TracerouteRow",
 ];
+
+/// What is sent in the words in which it is answered: schema, field, and the schema of those words.
+const WORDS: [(&str, &str, &str); 3] = [
+    ("SpeedtestRow", "status", "SpeedtestStatus"),
+    ("TracerouteRow", "protocol", "TracerouteProtocol"),
+    ("TracerouteRow", "status", "TracerouteStatus"),
+];
+
+/// Has what is sent share the enumerations of what is answered, so that a client has one type of each.
+pub(super) fn share_enumerations(components: &mut Components) {
+    for (schema, field, words) in WORDS {
+        let Some(RefOr::T(Schema::Object(row))) = components.schemas.get_mut(schema) else { continue };
+        let Some(RefOr::T(Schema::Object(text))) = row.properties.get(field) else { continue };
+        let mut reference = Ref::from_schema_name(words);
+        reference.description = text.description.clone().unwrap_or_default();
+        row.properties.insert(field.to_owned(), reference.into());
+    }
+}
 
 /// Whether a schema is of what is sent, not of what is answered.
 pub(super) fn is_sent(name: &str) -> bool {

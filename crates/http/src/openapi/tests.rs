@@ -36,6 +36,12 @@ fn the_document_is_the_stored_one() {
 }
 
 #[test]
+fn the_document_of_3_0_is_the_stored_one() {
+    let document = openapi_3_0().expect("3.0 has words for all of it");
+    compare("openapi-3.0.json", &format!("{document:#}\n"));
+}
+
+#[test]
 fn the_operations_are_the_stored_ones() {
     let lines: String = operations().iter().map(|(id, method, path)| format!("{id} {method} {path}\n")).collect();
     compare("operations.txt", &lines);

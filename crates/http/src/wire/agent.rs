@@ -4,7 +4,7 @@ use astranetmon_domain::{Agent, AgentId, AgentStatus, Timestamp};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::{display, moment, optional_moment};
+use super::{AgentIdText, display, moment, optional_moment};
 
 /// Agents of the account.
 #[derive(Debug, Serialize, ToSchema)]
@@ -49,7 +49,7 @@ impl From<AgentStatus> for AgentStatusName {
 pub(crate) struct AgentRecord<'a> {
     /// Unique within the account.
     #[serde(serialize_with = "display")]
-    #[schema(value_type = String, pattern = "^[A-Za-z0-9._-]{1,64}$", example = "agent-123")]
+    #[schema(value_type = AgentIdText)]
     pub(crate) id: &'a AgentId,
     /// The name of its host.
     #[schema(example = "web-1.example.com")]

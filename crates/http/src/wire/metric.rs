@@ -2,7 +2,7 @@ use astranetmon_domain::{AgentId, Timestamp};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::{display, moment};
+use super::{AgentIdText, display, moment};
 
 /// Metrics of the account.
 #[derive(Debug, Serialize, ToSchema)]
@@ -21,7 +21,7 @@ pub(crate) struct MetricList {
 pub(crate) struct MetricRecord {
     /// The agent that measured.
     #[serde(serialize_with = "display")]
-    #[schema(value_type = String, pattern = "^[A-Za-z0-9._-]{1,64}$", example = "agent-123")]
+    #[schema(value_type = AgentIdText)]
     pub(crate) agent_id: AgentId,
     /// When it was measured; unique for its agent.
     #[serde(serialize_with = "moment")]
@@ -115,7 +115,7 @@ pub(crate) struct MetricRecord {
 #[schema(as = MetricAggregate)]
 pub(crate) struct MetricAggregateRecord {
     /// The agent; `null` where metrics of several agents are put together.
-    #[schema(required, pattern = "^[A-Za-z0-9._-]{1,64}$", example = "agent-123")]
+    #[schema(value_type = Option<AgentIdText>, required)]
     #[expect(dead_code, reason = "written by hand, since its fields depend on the request")]
     pub(crate) agent_id: Option<String>,
     /// With `group_by=label:…` only: the value of the label, `null` for agents without it.

@@ -22,6 +22,13 @@ pub(crate) use usage::{UsageHour, UsageRecord};
 
 use astranetmon_domain::Timestamp;
 use serde::Serializer;
+use utoipa::ToSchema;
+
+/// Names an agent within its account.
+#[derive(ToSchema)]
+#[schema(as = AgentId, pattern = "^[A-Za-z0-9._-]{1,64}$", example = "agent-123")]
+#[expect(dead_code, reason = "what an id looks like, once for all that have one; the ids themselves are the domain's")]
+pub(crate) struct AgentIdText(String);
 
 /// Serializes through `Display`.
 pub(crate) fn display<S: Serializer>(value: &impl std::fmt::Display, serializer: S) -> Result<S::Ok, S::Error> {

@@ -2,7 +2,7 @@ use astranetmon_domain::{AgentId, Speedtest, SpeedtestId, SpeedtestStatus, Times
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::{display, moment};
+use super::{AgentIdText, display, moment};
 
 /// Speed tests of the account.
 #[derive(Debug, Serialize, ToSchema)]
@@ -45,7 +45,7 @@ pub(crate) struct SpeedtestRecord {
     pub(crate) id: SpeedtestId,
     /// The agent that measured.
     #[serde(serialize_with = "display")]
-    #[schema(value_type = String, pattern = "^[A-Za-z0-9._-]{1,64}$", example = "agent-123")]
+    #[schema(value_type = AgentIdText)]
     pub(crate) agent_id: AgentId,
     /// Start of the test.
     #[serde(serialize_with = "moment")]

@@ -2,7 +2,7 @@ use astranetmon_domain::{AgentId, Hop, Timestamp, Traceroute, TracerouteId, Trac
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::{display, moment};
+use super::{AgentIdText, display, moment};
 
 /// Traceroutes of the account.
 #[derive(Debug, Serialize, ToSchema)]
@@ -71,7 +71,7 @@ pub(crate) struct TracerouteRecord {
     pub(crate) id: TracerouteId,
     /// The agent that traced.
     #[serde(serialize_with = "display")]
-    #[schema(value_type = String, pattern = "^[A-Za-z0-9._-]{1,64}$", example = "agent-123")]
+    #[schema(value_type = AgentIdText)]
     pub(crate) agent_id: AgentId,
     /// Start of the trace.
     #[serde(serialize_with = "moment")]

@@ -6,7 +6,7 @@ use super::{AnyBytes, MEBIBYTE, must_be_on, seat};
 use crate::ingest::Agent;
 use crate::{ApiError, ApiState};
 
-/// Round trip
+/// Measure the round trip to the server
 ///
 /// Nothing, as fast as can be. Only where the operator has switched the server's speed tests on.
 #[utoipa::path(
@@ -21,7 +21,7 @@ pub(crate) async fn ping(_: Agent, state: Data<ApiState>) -> Result<HttpResponse
     Ok(HttpResponse::Ok().finish())
 }
 
-/// Upload
+/// Upload to the server
 ///
 /// Takes bytes and throws them away. Only where the operator has switched the server's speed tests on, for a bounded
 /// number of agents at a time, and no more bytes a request than the operator allows (256 MiB by default).

@@ -31,11 +31,11 @@ const DEFAULT_SIZE: u64 = 4;
 pub(crate) struct GarbageQuery {
     /// How much to send, in MiB: 1 upwards, 4 by default; lowered to what the operator allows (256 by default).
     #[serde(rename = "ckSize")]
-    #[param(value_type = Option<i64>, minimum = 1, example = 100)]
+    #[param(value_type = i64, required = false, minimum = 1, example = 100)]
     chunk_size: Option<String>,
 }
 
-/// Download
+/// Download from the server
 ///
 /// Random bytes. Only where the operator has switched the server's speed tests on, and for a bounded number of agents
 /// at a time. Other parameters, such as those by which LibreSpeed's clients keep caches away, are ignored.

@@ -21,7 +21,7 @@ pub(crate) struct OwnAddress {
     raw_isp_info: String,
 }
 
-/// The caller's address
+/// Read the caller's own address
 ///
 /// As the server sees it. Only where the operator has switched the server's speed tests on.
 #[utoipa::path(
