@@ -38,6 +38,6 @@ pub use extractors::api_app_defaults;
 pub use health::health;
 pub use ingest::ingest;
 pub use middleware::RequestId;
-pub use mount::{anything_else, api};
+pub use mount::{anything_else, api, authorized_scope};
 pub use session::{Pages, SignedIn, auth, change_password, is_private, open_scope, seeded_by_system, signed_in_scope};
 pub use state::{ApiSettings, ApiState};

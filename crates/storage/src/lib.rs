@@ -49,7 +49,8 @@ pub use repository::{
     ChangeRepository, ChangedRoute, DeliveryOutcome, DueDelivery, EnrolRequest, Enrolled, EnrolmentRepository, Expired,
     FirstOwner, FleetRepository, FleetRow, GroupName, Grouping, IngestRetention, InvalidAggregateQuery,
     InvalidBucketQuery, LatestRepository, Lease, LeaseRepository, Maintenance, MeasuredSpeed, MetricBucket, MetricPage,
-    MetricRepository, NewAgent, NewAlertChannel, NewUser, RecordPage, RetentionCursor, RetentionJob,
+    MetricRepository, NewAgent, NewAlertChannel, NewUser, OnlyLists, RecordPage, RetentionCursor, RetentionJob,
     RetentionRepository, RetentionSetting, RetentionStep, RouteChange, SessionRepository, Setup, SetupRepository,
     SpeedtestRepository, Storage, TracerouteRepository, UsageRepository, UserRepository, WatchedAgent, WatchedRule,
+    WithoutAdministration, WithoutAlerts, WithoutJobs,
 };
