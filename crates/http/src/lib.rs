@@ -1,7 +1,4 @@
-//! The AstraNetmon REST API as actix-web scopes.
-//!
-//! [`api`] is the API itself, [`ingest()`] the way in for agents, [`health`] what an orchestrator asks, [`auth`] where people sign in; all are mounted in any
-//! actix application. [`signed_in_scope`] and [`open_scope`] carry a dashboard's pages. Beside it, one task of the process runs [`run_background`].
+#![doc = include_str!("../README.md")]
 
 mod allowed_origin;
 mod authorized;

@@ -1,10 +1,4 @@
-//! How much a caller may ask for.
-//!
-//! Three separate things. [`PlanLimiter`] keeps the plan's promise: exactly N requests in a window of 3600 s that
-//! opens with a key's first request, counted where every instance counts ([`QuotaWindows`], which storage
-//! implements). [`ConcurrencyGuard`] bounds what one key has in flight in this process. [`AddressGuard`] and
-//! [`SessionGuard`] are `governor` limiters for what no plan covers: failures per address and requests per session.
-//! [`SignInGuard`] bounds guesses of passwords and locks nobody out.
+#![doc = include_str!("../README.md")]
 
 mod concurrency;
 mod guard;

@@ -1,9 +1,4 @@
-//! Repositories of AstraNetmon: the traits, and SQLite and PostgreSQL behind them.
-//!
-//! A caller holds an [`Arc<dyn Storage>`](Storage), made by [`sqlite::SqliteStorage`] or
-//! [`postgres::PostgresStorage`], and a [`Scope`](astranetmon_auth::Scope) for each call. Methods name the resource
-//! first (`metric_page`); a missing row is `Ok(None)`; the current time is an argument. Calls are not cancelled
-//! half-way: a dropped future may leave its work to finish, never a transaction open.
+#![doc = include_str!("../README.md")]
 
 mod agent_lists;
 mod aggregates;
