@@ -1,8 +1,4 @@
-//! Alerts of AstraNetmon: evaluates the rules of all accounts and delivers what they tell, by webhook and by e-mail.
-//!
-//! [`run_alerts`] is a background job that any number of processes may run on one database: the holder of a lease works,
-//! the others wait. What it finds out is written together with the messages about it, so that a message is lost by no
-//! restart; [`Deliverer`] sends them, [`Post`] for real.
+#![doc = include_str!("../README.md")]
 
 mod deliverer;
 mod evaluation;

@@ -1,10 +1,4 @@
-//! Who is calling, and what they may do.
-//!
-//! An API key is text in the form `astra_` + 30 base62 characters + 6 characters of checksum ([`ApiKey`]); storage
-//! sees its SHA-256 only ([`KeyHash`]). [`Authenticator`] turns presented text into a [`Principal`], and a principal
-//! turns into the [`Scope`] that a repository call demands, if and only if it holds the permission. There is no
-//! other way to a scope but [`Scope::system`], which names its reason, and [`AgentPrincipal::ingest`]: an agent's token
-//! ([`AgentToken`]), which an [`EnrolmentToken`] is exchanged for, writes for one agent and reads nothing.
+#![doc = include_str!("../README.md")]
 
 mod agent_token;
 mod api_key;

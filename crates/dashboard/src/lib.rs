@@ -1,7 +1,4 @@
-//! The AstraNetmon dashboard: pages that the server renders, their data, and their assets from inside the binary.
-//!
-//! [`dashboard`] mounts all of it under `/dashboard` of any actix application. Text that came from agents is only ever
-//! text: templates escape it, data is JSON, and scripts set it as text.
+#![doc = include_str!("../README.md")]
 
 mod agent;
 mod assets;

@@ -1,7 +1,4 @@
-//! Plain types of the AstraNetmon monitoring-data service.
-//!
-//! Ids, records, plans, time ranges and page requests: what every other crate speaks, without any I/O.
-//! A value of these types is valid by construction; text becomes one of them at the edge and nowhere else.
+#![doc = include_str!("../README.md")]
 
 mod account;
 mod agent;

@@ -2,7 +2,9 @@ use std::collections::BTreeMap;
 
 use uuid::Uuid;
 
-use crate::{AgentId, SpeedtestStatus, TimeRange, Timestamp, TracerouteProtocol, TracerouteStatus};
+use crate::{
+    AgentId, Speedtest, SpeedtestStatus, TimeRange, Timestamp, Traceroute, TracerouteProtocol, TracerouteStatus,
+};
 
 /// How many rows a page may hold: 1 to `MAX`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -162,6 +164,21 @@ impl From<RecordFilter> for SpeedtestFilter {
 }
 
 impl SpeedtestFilter {
+    /// Whether a speed test is what is asked for, its agent and time aside: those say
+    /// [`AgentFilter::matches`] and [`TimeRange::contains`].
+    #[must_use]
+    pub fn meets_conditions(&self, speedtest: &Speedtest) -> bool {
+        let within = |value: Option<f64>, least: Option<f64>, greatest: Option<f64>| {
+            least.is_none_or(|least| value.is_some_and(|value| value >= least))
+                && greatest.is_none_or(|greatest| value.is_some_and(|value| value <= greatest))
+        };
+        self.status.is_none_or(|status| speedtest.status == status)
+            && (self.provider.is_none() || speedtest.provider == self.provider)
+            && within(speedtest.download_mbps, self.min_download_mbps, self.max_download_mbps)
+            && within(speedtest.upload_mbps, self.min_upload_mbps, self.max_upload_mbps)
+            && within(speedtest.ping_ms, self.min_ping_ms, self.max_ping_ms)
+    }
+
     /// Whether it asks for more than an agent and a time.
     #[must_use]
     pub fn has_conditions(&self) -> bool {
@@ -193,6 +210,16 @@ impl From<RecordFilter> for TracerouteFilter {
 }
 
 impl TracerouteFilter {
+    /// Whether a traceroute is what is asked for, its agent and time aside.
+    #[must_use]
+    pub fn meets_conditions(&self, traceroute: &Traceroute) -> bool {
+        self.status.is_none_or(|status| traceroute.status == status)
+            && self.target.as_ref().is_none_or(|target| traceroute.target == *target)
+            && self.protocol.is_none_or(|protocol| traceroute.protocol == protocol)
+            && self.reached.is_none_or(|reached| traceroute.reached == reached)
+            && (!self.changes_only || traceroute.path_changed == Some(true))
+    }
+
     /// Whether it asks for more than an agent and a time.
     #[must_use]
     pub fn has_conditions(&self) -> bool {

@@ -15,6 +15,7 @@ pub(crate) const JSON_BODY: &str = "JSON of at most 64 KiB, Content-Type: applic
 
 /// What a caller is told when a request fails. The only place where failures become status codes.
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub enum ApiError {
     /// 400: one sentence that says what was wrong and what is accepted, with an example.
     BadRequest(String),
@@ -69,6 +70,8 @@ pub enum ApiError {
     },
     /// 500. The cause is logged where it is made, never told.
     Internal,
+    /// 501: the storage of this service does not keep what was asked for.
+    NotKept,
     /// 503 with `Retry-After: 1`.
     Unavailable,
     /// 503 with `Retry-After: 30`: other agents are measuring.
@@ -112,6 +115,7 @@ impl ApiError {
             Self::UnsupportedMediaType(accepted) => format!("Unsupported media type: this path takes {accepted}"),
             Self::TooManyRequests { message, .. } => (*message).to_owned(),
             Self::Internal => "Internal server error".to_owned(),
+            Self::NotKept => "Not available: this service does not keep what was asked for".to_owned(),
             Self::Unavailable => "Service temporarily unavailable: try again in a moment".to_owned(),
             Self::SpeedtestBusy => {
                 "Other agents are measuring their speed: wait for the seconds in Retry-After, then try again".to_owned()
@@ -198,6 +202,7 @@ impl ResponseError for ApiError {
             Self::NotComputable(_) => StatusCode::UNPROCESSABLE_ENTITY,
             Self::TooManyRequests { .. } => StatusCode::TOO_MANY_REQUESTS,
             Self::Internal => StatusCode::INTERNAL_SERVER_ERROR,
+            Self::NotKept => StatusCode::NOT_IMPLEMENTED,
             Self::Unavailable | Self::SpeedtestBusy => StatusCode::SERVICE_UNAVAILABLE,
             Self::StorageFull => StatusCode::INSUFFICIENT_STORAGE,
         }
@@ -283,6 +288,8 @@ impl From<StorageError> for ApiError {
         } else if let StorageError::Full { .. } = error {
             tracing::warn!(error = &error as &dyn std::error::Error, "storage is full");
             Self::StorageFull
+        } else if let StorageError::Unsupported { .. } = error {
+            Self::NotKept
         } else if error.is_retryable() {
             tracing::warn!(error = &error as &dyn std::error::Error, "storage is unavailable");
             Self::Unavailable

@@ -1,7 +1,4 @@
-//! The AstraNetmon REST API as actix-web scopes.
-//!
-//! [`api`] is the API itself, [`ingest()`] the way in for agents, [`health`] what an orchestrator asks, [`auth`] where people sign in; all are mounted in any
-//! actix application. [`signed_in_scope`] and [`open_scope`] carry a dashboard's pages. Beside it, one task of the process runs [`run_background`].
+#![doc = include_str!("../README.md")]
 
 mod allowed_origin;
 mod authorized;
@@ -40,7 +37,7 @@ pub use extractors::api_app_defaults;
 pub use health::health;
 pub use ingest::ingest;
 pub use middleware::RequestId;
-pub use mount::{anything_else, api};
+pub use mount::{anything_else, api, authorized_scope};
 #[cfg(feature = "prometheus")]
 pub use prometheus::prometheus;
 pub use session::{Pages, SignedIn, auth, change_password, is_private, open_scope, seeded_by_system, signed_in_scope};

@@ -1,32 +1,4 @@
-//! Answers PromQL queries from series that the caller loads.
-//!
-//! ```
-//! use astranetmon_promql::{Answer, Labels, Limits, Query, Series, Steps};
-//!
-//! let query = Query::parse("avg by (site) (cpu_percent) > 50")?;
-//! let steps = Steps::once(120_000);
-//! let data = query.selections(&steps, 300_000).iter().map(|selection| {
-//!     let series = [("a", 80.0), ("b", 60.0)].map(|(agent, value)| {
-//!         let labels = [("__name__", "cpu_percent"), ("agent", agent), ("site", "ber")];
-//!         let mut series = Series::new(labels.into_iter().collect());
-//!         series.push(60_000, value, 300_000);
-//!         series
-//!     });
-//!     series.into_iter().filter(|series| selection.filter.takes(series.labels())).collect()
-//! });
-//! let data: Vec<Vec<Series>> = data.collect();
-//! let limits = Limits { points: 1_000, expired: &|| false };
-//! let Answer::Vector(rows) = query.evaluate(&steps, &data, &limits)? else { unreachable!("a vector") };
-//! assert_eq!((rows[0].labels.get("site"), rows[0].values[0]), ("ber", Some(70.0)));
-//! # Ok::<(), Box<dyn std::error::Error>>(())
-//! ```
-//!
-//! A query is parsed, says which series it needs of which time ([`Query::selections`]), and is evaluated at all steps
-//! at once. It reads no clock and no database.
-//!
-//! What is known: selectors with `offset`, `@` and ranges, subqueries, all operators, all aggregations but `limitk` and
-//! `limit_ratio`, and the functions of Prometheus 2 but those of histograms, `holt_winters` and `sort_by_label`. As in
-//! Prometheus 3, a window and the time for which a sample is believed are open at their older end.
+#![doc = include_str!("../README.md")]
 
 mod aggregate;
 mod binary;

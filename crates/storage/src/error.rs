@@ -2,6 +2,7 @@ use astranetmon_domain::Retention;
 
 /// What can go wrong in storage. `Display` is fit for a log; callers of the API are told nothing of it.
 #[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
 pub enum StorageError {
     /// The database is away or busy beyond its deadline: try again later.
     #[error("storage is unavailable: {context}")]
@@ -77,6 +78,12 @@ pub enum StorageError {
     CannotCopy {
         /// What is in its way and what to do.
         reason: String,
+    },
+    /// The storage does not keep this at all: see [`WithoutAdministration`](crate::WithoutAdministration).
+    #[error("this storage keeps no {what}")]
+    Unsupported {
+        /// What it does not keep.
+        what: &'static str,
     },
     /// A bug, or a row that this program never wrote.
     #[error("storage failed: {context}")]

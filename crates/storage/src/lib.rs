@@ -1,9 +1,4 @@
-//! Repositories of AstraNetmon: the traits, and SQLite and PostgreSQL behind them.
-//!
-//! A caller holds an [`Arc<dyn Storage>`](Storage), made by [`sqlite::SqliteStorage`] or
-//! [`postgres::PostgresStorage`], and a [`Scope`](astranetmon_auth::Scope) for each call. Methods name the resource
-//! first (`metric_page`); a missing row is `Ok(None)`; the current time is an argument. Calls are not cancelled
-//! half-way: a dropped future may leave its work to finish, never a transaction open.
+#![doc = include_str!("../README.md")]
 
 mod agent_lists;
 mod aggregates;
@@ -49,7 +44,8 @@ pub use repository::{
     ChangeRepository, ChangedRoute, DeliveryOutcome, DueDelivery, EnrolRequest, Enrolled, EnrolmentRepository, Expired,
     FirstOwner, FleetRepository, FleetRow, GroupName, Grouping, IngestRetention, InvalidAggregateQuery,
     InvalidBucketQuery, LatestRepository, Lease, LeaseRepository, Maintenance, MeasuredSpeed, MetricBucket, MetricPage,
-    MetricRepository, NewAgent, NewAlertChannel, NewUser, RecordPage, RetentionCursor, RetentionJob,
+    MetricRepository, NewAgent, NewAlertChannel, NewUser, OnlyLists, RecordPage, RetentionCursor, RetentionJob,
     RetentionRepository, RetentionSetting, RetentionStep, RouteChange, SessionRepository, Setup, SetupRepository,
     SpeedtestRepository, Storage, TracerouteRepository, UsageRepository, UserRepository, WatchedAgent, WatchedRule,
+    WithoutAdministration, WithoutAlerts, WithoutJobs,
 };

@@ -3,6 +3,7 @@
 mod check;
 mod enroll;
 mod once;
+mod shell_pages;
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -50,6 +51,10 @@ enum Command {
         #[command(flatten)]
         places: Places,
     },
+    /// Print completions for a shell
+    Completions(shell_pages::CompletionsArguments),
+    /// Write man pages
+    Man(shell_pages::ManArguments),
     /// Say whether the configuration is understood, what the agent may do, and whether the server accepts it
     Check {
         #[command(flatten)]
@@ -75,6 +80,11 @@ impl CommandLine {
         match self.command {
             None if self.once => once::once(&Site::find(&self.places, environment)?).await,
             None => run(&Site::find(&self.places, environment)?).await,
+            Some(Command::Completions(arguments)) => {
+                shell_pages::print_completions(&arguments);
+                Ok(())
+            }
+            Some(Command::Man(arguments)) => shell_pages::write_man_pages(&arguments),
             Some(Command::Run { places }) => run(&Site::find(&places, environment)?).await,
             Some(Command::Check { places }) => check::check(&Site::find(&places, environment)?).await,
             Some(Command::Enroll(command)) => {

@@ -1,6 +1,6 @@
 //! Rows on the disk, until the server has answered for them.
 //!
-//! A spool is a folder of append-only segments ([`frame`] says how a row lies in one) and a small file of state. Rows
+//! A spool is a folder of append-only segments (`frame.rs` says how a row lies in one) and a small file of state. Rows
 //! go in at the end, windows of rows come out at the beginning, and a segment is deleted once every row of it is
 //! settled. The folder is bounded in bytes: for a row that does not fit, the oldest segments go, and are counted.
 //!

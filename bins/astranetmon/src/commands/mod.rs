@@ -11,6 +11,7 @@ mod key;
 mod openapi;
 mod removal;
 mod serve;
+mod shell_pages;
 mod user;
 
 use std::net::SocketAddr;
@@ -73,6 +74,10 @@ enum Command {
     /// Manage people and their passwords
     #[command(subcommand)]
     User(user::UserCommand),
+    /// Print completions for a shell
+    Completions(shell_pages::CompletionsArguments),
+    /// Write man pages
+    Man(shell_pages::ManArguments),
 }
 
 #[derive(Debug, Args)]
@@ -138,6 +143,11 @@ impl CommandLine {
             Command::Backup(arguments) => backup::backup(arguments, environment).await,
             Command::Restore(arguments) => backup::restore(arguments, environment).await,
             Command::Openapi(arguments) => openapi::execute(&arguments),
+            Command::Completions(arguments) => {
+                shell_pages::print_completions(&arguments);
+                Ok(())
+            }
+            Command::Man(arguments) => shell_pages::write_man_pages(&arguments),
             Command::Account(command) => command.execute(environment).await,
             Command::Agent(command) => command.execute(environment).await,
             Command::Enrolment(command) => command.execute(environment).await,

@@ -14,15 +14,15 @@ use astranetmon_domain::{
     Retention, SessionId, Speedtest, SpeedtestFilter, SpeedtestId, Timestamp, Traceroute, TracerouteFilter,
     TracerouteId, User, UserEmail, UserId, UserRole,
 };
-use astranetmon_ratelimit::{QuotaUnavailable, QuotaWindows, UsageCount, Window, WindowTake};
+use astranetmon_ratelimit::{MemoryWindows, QuotaUnavailable, QuotaWindows, UsageCount, Window, WindowTake};
 use astranetmon_storage::{
     AccountRepository, AgentPage, AgentRepository, AggregateColumn, AggregatePage, AggregatePosition, AggregateQuery,
     AggregateRow, ApiKeyRepository, Appended, ArrivalPosition, ArrivalRepository, Arrivals, AuditEntry, AuditPage,
     AuditPosition, AuditRepository, BucketQuery, BucketValue, ChangeRepository, FirstOwner, FleetRepository, FleetRow,
-    Grouping, IngestRetention, LatestRepository, Lease, Maintenance, MetricBucket, MetricPage, MetricRepository,
-    NewAgent, NewUser, RecordPage, RetentionCursor, RetentionJob, RetentionRepository, RetentionSetting, RetentionStep,
-    RouteChange, SessionRepository, Setup, SetupRepository, SpeedtestRepository, StorageError, TracerouteRepository,
-    UsageRepository, UserRepository,
+    Grouping, IngestRetention, LatestRepository, Maintenance, MetricBucket, MetricPage, MetricRepository, NewAgent,
+    NewUser, RecordPage, RetentionRepository, RetentionSetting, RouteChange, SessionRepository, Setup, SetupRepository,
+    SpeedtestRepository, StorageError, TracerouteRepository, UsageRepository, UserRepository, WithoutAlerts,
+    WithoutJobs,
 };
 use async_trait::async_trait;
 use uuid::Uuid;
@@ -33,7 +33,7 @@ type Result<T> = std::result::Result<T, StorageError>;
 #[derive(Default)]
 pub(crate) struct FakeStorage {
     keys: Mutex<HashMap<[u8; 32], KeyPrincipal>>,
-    windows: Mutex<HashMap<QuotaWindowId, Window>>,
+    windows: MemoryWindows,
     pub(crate) usage: Mutex<Vec<UsageCount>>,
     pub(crate) agents: Mutex<Vec<(AccountId, Agent)>>,
     metrics: Mutex<Vec<(AccountId, MetricSample)>>,
@@ -171,25 +171,18 @@ impl QuotaWindows for FakeStorage {
         limit: u32,
         now: Timestamp,
     ) -> std::result::Result<WindowTake, QuotaUnavailable> {
-        let open = self.window_peek(account_id, window_id, now).await?;
-        let mut window = open.unwrap_or(Window { opened_at: now, used: 0 });
-        if window.used >= limit {
-            return Ok(WindowTake::Refused(window));
-        }
-        window.used += 1;
-        self.windows.lock().expect("not poisoned").insert(window_id, window);
-        Ok(WindowTake::Passed(window))
+        self.ready().map_err(|error| QuotaUnavailable(Box::new(error)))?;
+        self.windows.window_take(account_id, window_id, limit, now).await
     }
 
     async fn window_peek(
         &self,
-        _: AccountId,
+        account_id: AccountId,
         window_id: QuotaWindowId,
         now: Timestamp,
     ) -> std::result::Result<Option<Window>, QuotaUnavailable> {
         self.ready().map_err(|error| QuotaUnavailable(Box::new(error)))?;
-        let windows = self.windows.lock().expect("not poisoned");
-        Ok(windows.get(&window_id).copied().filter(|window| now < window.resets_at()))
+        self.windows.window_peek(account_id, window_id, now).await
     }
 }
 
@@ -366,7 +359,7 @@ impl MetricRepository for FakeStorage {
 
 macro_rules! test_repository {
     ($repository:ident, $record:ident, $filter:ident, $id:ident, $read:ident, $rows:ident, $page:ident, $find:ident,
-     $append:ident, $matches:expr) => {
+     $append:ident) => {
         #[async_trait]
         impl $repository for FakeStorage {
             async fn $page(
@@ -378,9 +371,9 @@ macro_rules! test_repository {
                 self.ready()?;
                 self.reads.fetch_add(1, Ordering::SeqCst);
                 let key = |row: &$record| (std::cmp::Reverse(row.timestamp), row.agent_id.clone(), row.id.0);
-                let conditions: fn(&$filter, &$record) -> bool = $matches;
-                let matches =
-                    |row: &$record| filtered(&filter.records, &row.agent_id, row.timestamp) && conditions(filter, row);
+                let matches = |row: &$record| {
+                    filtered(&filter.records, &row.agent_id, row.timestamp) && filter.meets_conditions(row)
+                };
                 let after = request.after.as_ref().map(record_key);
                 let part = (request.order, Some(request.limit.rows()));
                 let (rows, total, more) = page(&self.$rows, scope.account_id(), matches, key, after, part);
@@ -408,10 +401,7 @@ test_repository!(
     speedtests,
     speedtest_page,
     speedtest_find,
-    speedtest_append,
-    |filter, row| filter.status.is_none_or(|status| row.status == status)
-        && filter.provider.as_ref().is_none_or(|provider| row.provider.as_ref() == Some(provider))
-        && filter.min_download_mbps.is_none_or(|least| row.download_mbps.is_some_and(|value| value >= least))
+    speedtest_append
 );
 test_repository!(
     TracerouteRepository,
@@ -422,10 +412,7 @@ test_repository!(
     traceroutes,
     traceroute_page,
     traceroute_find,
-    traceroute_append,
-    |filter, row| filter.status.is_none_or(|status| row.status == status)
-        && filter.target.as_ref().is_none_or(|target| row.target == *target)
-        && (!filter.changes_only || row.path_changed == Some(true))
+    traceroute_append
 );
 
 #[async_trait]
@@ -764,9 +751,5 @@ impl RetentionRepository for FakeStorage {
     }
 }
 
-#[async_trait]
-impl RetentionJob for FakeStorage {
-    async fn retention_step(&self, _: &Lease, _: &RetentionCursor, _: Timestamp) -> Result<RetentionStep> {
-        absent()
-    }
-}
+impl WithoutAlerts for FakeStorage {}
+impl WithoutJobs for FakeStorage {}

@@ -1,7 +1,6 @@
 //! What tests stand on: a storage in memory, and an app around it that believes whom a test names.
 
 mod app;
-mod fake_alerts;
 mod fake_enrolment;
 mod fake_storage;
 

@@ -9,7 +9,7 @@ use super::side::{BATCHES_BETWEEN, ReadSide};
 use crate::StorageError;
 
 /// Rows and hash of a table. Equal for equal contents, whatever database holds them: the hash covers the names of the
-/// table and of its columns, and each row in the form of [`batch`](super::batch).
+/// table and of its columns, and each row in the form of `batch.rs`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TableDigest {
     /// How many.

@@ -2,7 +2,7 @@
 //!
 //! Rows go table by table, what is referred to first, in the order of their primary keys and in batches that are
 //! written whole or not at all. So the last key that is in the target says where a copy that was killed goes on. Which
-//! tables and columns there are is what the databases say; see [`catalog`] for what stays behind. At the end both
+//! tables and columns there are is what the databases say; see `catalog.rs` for what stays behind. At the end both
 //! sides are read again and compared by count and hash.
 
 mod backup;

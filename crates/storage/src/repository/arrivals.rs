@@ -32,7 +32,7 @@ pub struct Arrivals<Rows> {
 /// late traceroute made the path of the one after it another does not bring that one again.
 #[async_trait]
 pub trait ArrivalRepository: Send + Sync {
-    /// Metrics.
+    /// Metrics behind `after`, at most `limit` of them.
     async fn metric_arrivals(
         &self,
         scope: &Scope<ReadMetrics>,
@@ -41,7 +41,7 @@ pub trait ArrivalRepository: Send + Sync {
         limit: Limit<10_000>,
     ) -> Result<Arrivals<MetricColumns>>;
 
-    /// Speed tests.
+    /// Speed tests behind `after`, at most `limit` of them.
     async fn speedtest_arrivals(
         &self,
         scope: &Scope<ReadSpeedtests>,
@@ -50,7 +50,7 @@ pub trait ArrivalRepository: Send + Sync {
         limit: Limit<1_000>,
     ) -> Result<Arrivals<Vec<Speedtest>>>;
 
-    /// Traceroutes.
+    /// Traceroutes behind `after`, at most `limit` of them.
     async fn traceroute_arrivals(
         &self,
         scope: &Scope<ReadTraceroutes>,

@@ -14,7 +14,7 @@ pub trait ApiKeyRepository: Send + Sync {
     /// Keeps a new key, with a plan window of its own. Audited.
     ///
     /// # Errors
-    /// [`StorageError::TooMany`] with [`ApiKeyRecord::MAX_LIVE_PER_ACCOUNT`] live keys.
+    /// [`StorageError::TooMany`](crate::StorageError::TooMany) with [`ApiKeyRecord::MAX_LIVE_PER_ACCOUNT`] live keys.
     async fn api_key_create(
         &self,
         scope: &Scope<ManageAccount>,
@@ -29,7 +29,7 @@ pub trait ApiKeyRepository: Send + Sync {
     /// `None` if there is no such live key in the account. Audited.
     ///
     /// # Errors
-    /// [`StorageError::TooMany`] if both would live and be one too many; a roll that ends the old key at once is not.
+    /// [`StorageError::TooMany`](crate::StorageError::TooMany) if both would live and be one too many; a roll that ends the old key at once is not.
     async fn api_key_roll(
         &self,
         scope: &Scope<ManageAccount>,

@@ -15,6 +15,12 @@ pub struct Lease {
 }
 
 impl Lease {
+    /// For storages: what [`LeaseRepository::lease_acquire`] gives its holder.
+    #[must_use]
+    pub const fn new(name: &'static str, token: i64) -> Self {
+        Self { name, token }
+    }
+
     /// Of which job.
     #[must_use]
     pub const fn name(&self) -> &'static str {
@@ -28,7 +34,7 @@ impl Lease {
     }
 }
 
-/// Leases of background jobs.
+/// Leases of background jobs, by name over all accounts.
 ///
 /// PostgreSQL measures their time by its own clock, so that processes need not agree on one; SQLite, which one process
 /// serves, by `now`.

@@ -16,6 +16,7 @@ mod people;
 mod records;
 mod retention;
 mod setup;
+mod without;
 
 use astranetmon_auth::{AgentTokenLookup, KeyLookup, SessionLookup};
 use astranetmon_ratelimit::QuotaWindows;
@@ -53,11 +54,20 @@ pub use self::retention::{
     Expired, IngestRetention, RetentionCursor, RetentionJob, RetentionRepository, RetentionSetting, RetentionStep,
 };
 pub use self::setup::{FirstOwner, Setup, SetupRepository};
+pub use self::without::{OnlyLists, WithoutAdministration, WithoutAlerts, WithoutJobs};
 use crate::StorageError;
 
 type Result<T> = std::result::Result<T, StorageError>;
 
-/// Everything that the service stores.
+/// Everything that the service stores. Whoever has all of these has this one too.
+///
+/// What is common to them: times are UTC, in microseconds where they come from a [`Clock`](astranetmon_domain::Clock) and
+/// in milliseconds where they are of records; measured numbers are in the unit that stands in their field's name, and
+/// `None` where they are unknown. Text comes cleaned and cut to length: what is written here is what is read. Every call
+/// may fail with [`StorageError::Unavailable`] and [`StorageError::Internal`], every call that writes with
+/// [`StorageError::Full`]; the methods name what else they refuse.
+///
+/// A storage of somebody else's need not have everything: [`WithoutAdministration`] says how.
 pub trait Storage:
     AccountRepository
     + UserRepository

@@ -14,7 +14,7 @@ pub trait AccountRepository: Send + Sync {
     /// Makes an account.
     ///
     /// # Errors
-    /// [`StorageError::Exists`] if the name is taken.
+    /// [`StorageError::Exists`](crate::StorageError::Exists) if the name is taken.
     async fn account_create(
         &self,
         operator: &Operator,
@@ -56,7 +56,7 @@ pub trait UserRepository: Send + Sync {
     /// Adds a person. Audited.
     ///
     /// # Errors
-    /// [`StorageError::Exists`] if the address is taken; [`StorageError::OwnersOnly`] if an admin adds an owner.
+    /// [`StorageError::Exists`](crate::StorageError::Exists) if the address is taken; [`StorageError::OwnersOnly`](crate::StorageError::OwnersOnly) if an admin adds an owner.
     async fn user_create(&self, scope: &Scope<ManageAccount>, user: &NewUser, now: Timestamp) -> Result<User>;
 
     /// The account's people, by e-mail address.
@@ -76,7 +76,7 @@ pub trait UserRepository: Send + Sync {
     /// Audited.
     ///
     /// # Errors
-    /// [`StorageError::OwnersOnly`] if an admin gives it to an owner.
+    /// [`StorageError::OwnersOnly`](crate::StorageError::OwnersOnly) if an admin gives it to an owner.
     async fn user_set_password(
         &self,
         scope: &Scope<ManageAccount>,
@@ -98,7 +98,7 @@ pub trait UserRepository: Send + Sync {
     /// the first time. `None` if there is no such person in the account. Audited.
     ///
     /// # Errors
-    /// [`StorageError::OwnersOnly`] if an admin does it to an owner; [`StorageError::LastOwner`] if nobody but the
+    /// [`StorageError::OwnersOnly`](crate::StorageError::OwnersOnly) if an admin does it to an owner; [`StorageError::LastOwner`](crate::StorageError::LastOwner) if nobody but the
     /// operator could look after the account any more. An operator may disable whom they like.
     async fn user_set_disabled(
         &self,
@@ -111,7 +111,7 @@ pub trait UserRepository: Send + Sync {
     /// Changes what a person may do, in their sessions too; `None` if there is no such person in the account. Audited.
     ///
     /// # Errors
-    /// [`StorageError::OwnersOnly`] if an admin makes or changes an owner; [`StorageError::LastOwner`] as above.
+    /// [`StorageError::OwnersOnly`](crate::StorageError::OwnersOnly) if an admin makes or changes an owner; [`StorageError::LastOwner`](crate::StorageError::LastOwner) as above.
     async fn user_set_role(
         &self,
         scope: &Scope<ManageAccount>,

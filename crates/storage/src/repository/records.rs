@@ -41,7 +41,8 @@ pub struct AgentPage {
 /// Agents, ordered by hostname (byte order), then id.
 #[async_trait]
 pub trait AgentRepository: Send + Sync {
-    /// The account's agents behind `after` (hostname, id), at most `limit` of them, all without a limit.
+    /// The account's agents behind `after` (hostname, id), at most `limit` of them, all without a limit. `after` need
+    /// not be there any more.
     async fn agent_page(
         &self,
         scope: &Scope<ReadAgents>,
@@ -82,7 +83,7 @@ pub struct Appended {
 /// Some metrics.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct MetricPage {
-    /// Newest first, then by agent.
+    /// In the order that was asked for: newest first, then by agent, or the reverse.
     pub columns: MetricColumns,
     /// Metrics that match the filter.
     pub total: u64,
@@ -90,11 +91,12 @@ pub struct MetricPage {
     pub more: bool,
 }
 
+/// Metrics. The trait says nothing of how samples are kept: one row a sample, or many in a packed chunk. Times are in
+/// whole milliseconds, values at the scale of their field ([`METRIC_FIELDS`](astranetmon_domain::METRIC_FIELDS)).
+///
 /// What is appended in the scope of an agent must be its own, marks it as seen, and is refused with
 /// [`StorageError::Missing`](crate::StorageError::Missing), all of it, if the agent is gone or disabled by then; rows of
 /// a deleted agent whose data is going are refused in every scope. The same holds for all three kinds of records.
-///
-/// Metrics. The trait says nothing of how samples are kept: one row a sample, or many in a packed chunk.
 ///
 /// A call needs the scope of its own permission:
 ///
@@ -128,7 +130,7 @@ pub struct MetricPage {
 /// ```
 #[async_trait]
 pub trait MetricRepository: Send + Sync {
-    /// The matching metrics behind `page.after`, newest first, then by agent.
+    /// The matching metrics behind `page.after` in `page.order`, at most `page.limit` of them.
     async fn metric_page(
         &self,
         scope: &Scope<ReadMetrics>,
@@ -170,7 +172,7 @@ pub trait MetricRepository: Send + Sync {
 /// Some records of one kind.
 #[derive(Clone, Debug, PartialEq)]
 pub struct RecordPage<T> {
-    /// Newest first, then by agent, then by id.
+    /// In the order that was asked for: newest first, then by agent, then by id, or the reverse.
     pub rows: Vec<T>,
     /// Records that match the filter.
     pub total: u64,
@@ -184,10 +186,11 @@ impl<T> Default for RecordPage<T> {
     }
 }
 
-/// Speed tests.
+/// Speed tests: rates in Mbit/s (10^6 bits), times in milliseconds, shares in percent, as
+/// [`Speedtest::normalized`] rounds them. What is appended in the scope of an agent: see [`MetricRepository`].
 #[async_trait]
 pub trait SpeedtestRepository: Send + Sync {
-    /// The matching speed tests behind `page.after`, newest first, then by agent, then by id.
+    /// The matching speed tests behind `page.after` in `page.order`, at most `page.limit` of them.
     async fn speedtest_page(
         &self,
         scope: &Scope<ReadSpeedtests>,
@@ -208,10 +211,11 @@ pub trait SpeedtestRepository: Send + Sync {
     ) -> Result<Appended>;
 }
 
-/// Traceroutes.
+/// Traceroutes, with their hops in the order of the way. What is appended in the scope of an agent: see
+/// [`MetricRepository`].
 #[async_trait]
 pub trait TracerouteRepository: Send + Sync {
-    /// The matching traceroutes behind `page.after`, newest first, then by agent, then by id.
+    /// The matching traceroutes behind `page.after` in `page.order`, at most `page.limit` of them.
     async fn traceroute_page(
         &self,
         scope: &Scope<ReadTraceroutes>,

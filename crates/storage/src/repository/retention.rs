@@ -263,9 +263,9 @@ impl RetentionStep {
 
 /// The job that seals finished samples and ends what is older than its account keeps, under a lease.
 ///
-/// Finished samples are sealed in chunks; samples become summaries of their hours when these are wholly older, hours become days, and days go; speed tests and
-/// traceroutes go; so does what deleted agents left, and what alerts, audit logs and enrolment tokens tell of times
-/// long past. At the end of a run disk is given back.
+/// Finished samples are sealed in chunks; samples become summaries of their hours when these are wholly older, hours
+/// become days, and days go; speed tests and traceroutes go; so does what deleted agents left, and what alerts, audit
+/// logs and enrolment tokens tell of times long past. At the end of a run disk is given back.
 #[async_trait]
 pub trait RetentionJob: Send + Sync {
     /// Does a piece of at most some hundred rows in one transaction, or looks at some places where nothing is due.
