@@ -17,6 +17,15 @@ lint:
     cargo fmt --all --check
     cargo clippy --workspace --all-targets --locked -- -D warnings
 
+# Write the pages of the book that are made of the document and of the programs' own help
+book:
+    docs/api_reference.py
+    docs/command_line.py target/debug
+
+# Write what each crate promises, after a change that is meant
+public-api:
+    UPDATE_GOLDEN=1 testing/steps/public_api
+
 # Write the OpenAPI document from the handlers, in both versions
 openapi:
     cargo run -- openapi --output openapi/openapi.json

@@ -14,10 +14,12 @@ import sys
 
 document_path, left_out_path, *called_paths = sys.argv[1:]
 document = json.loads(pathlib.Path(document_path).read_text())
+# What Prometheus answers is for the clients of Prometheus: testing/steps/prometheus runs these.
 operations = {
     (method.upper(), path): operation
     for path, item in document["paths"].items()
     for method, operation in item.items()
+    if not path.startswith("/prometheus/")
 }
 wrong = []
 

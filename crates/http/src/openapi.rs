@@ -53,6 +53,11 @@ pub fn openapi() -> OpenApi {
         answered.for_each(|(_, schema)| require_every_property(schema));
         ingest::share_enumerations(components);
         components.schemas.values_mut().for_each(describe_choices);
+        for (name, schema) in &mut components.schemas {
+            if let (true, RefOr::T(Schema::Object(answer))) = (name.starts_with("Prometheus"), schema) {
+                answer.required.retain(|name| name != "warnings");
+            }
+        }
         // There with `include=latest` only, so that nothing requires it.
         if let Some(RefOr::T(Schema::Object(agent))) = components.schemas.get_mut("Agent") {
             agent.properties.insert("latest".to_owned(), Ref::from_schema_name(LatestRecord::name()).into());

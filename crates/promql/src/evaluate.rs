@@ -37,7 +37,7 @@ pub(crate) fn looked_at(when: When, steps: &Steps, root: &Steps) -> Steps {
     let moments = match when.at {
         None => *steps,
         Some(At::Start) => Steps::once(root.first()),
-        Some(At::End) => Steps::once(root.last()),
+        Some(At::End) => Steps::once(root.end()),
         Some(At::Time(time)) => Steps::once(time),
     };
     moments.earlier(when.offset)

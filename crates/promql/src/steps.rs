@@ -4,13 +4,15 @@ pub struct Steps {
     start: i64,
     step: i64,
     count: usize,
+    /// Where the range ends, which may be behind the last moment.
+    end: i64,
 }
 
 impl Steps {
     /// One moment.
     #[must_use]
     pub const fn once(at: i64) -> Self {
-        Self { start: at, step: 1, count: 1 }
+        Self { start: at, step: 1, count: 1, end: at }
     }
 
     /// From `start` on, every `step` milliseconds, up to and with `end`; `None` if the step is not positive or the end
@@ -21,13 +23,13 @@ impl Steps {
             return None;
         }
         let count = usize::try_from(end.checked_sub(start)? / step).ok()?.checked_add(1)?;
-        Some(Self { start, step, count })
+        Some(Self { start, step, count, end })
     }
 
     /// The moments that are whole multiples of `step`, behind `start`, up to and with `end`; there may be none.
     pub(crate) fn aligned(step: i64, start: i64, end: i64) -> Self {
         let first = (start.div_euclid(step) + 1) * step;
-        Self::every(step, first, end).unwrap_or(Self { start: first, step, count: 0 })
+        Self::every(step, first, end).unwrap_or(Self { start: first, step, count: 0, end })
     }
 
     /// How many there are.
@@ -46,6 +48,12 @@ impl Steps {
     #[must_use]
     pub const fn last(&self) -> i64 {
         self.start + self.step * (self.count as i64 - 1)
+    }
+
+    /// Where the range ends that they were made of.
+    #[must_use]
+    pub const fn end(&self) -> i64 {
+        self.end
     }
 
     /// How far they are apart.
@@ -75,6 +83,6 @@ impl Steps {
 
     /// The same moments, earlier by so much.
     pub(crate) const fn earlier(&self, by: i64) -> Self {
-        Self { start: self.start - by, step: self.step, count: self.count }
+        Self { start: self.start - by, step: self.step, count: self.count, end: self.end - by }
     }
 }

@@ -40,9 +40,9 @@ pub(super) fn share_enumerations(components: &mut Components) {
     }
 }
 
-/// Whether a schema is of what is sent, not of what is answered.
+/// Whether a schema is of what is sent, not of what is answered; forms are of Prometheus's clients.
 pub(super) fn is_sent(name: &str) -> bool {
-    SENT.contains(&name)
+    SENT.contains(&name) || name.ends_with("Form")
 }
 
 /// Ways to fail, beside those that all operations share.

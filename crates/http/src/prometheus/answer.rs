@@ -3,34 +3,17 @@
 use actix_web::HttpResponse;
 use astranetmon_promql::{Answer, Labels, Row, Steps, format_value};
 use serde::Serialize;
-use utoipa::ToSchema;
 
 use crate::encode::json_response;
 
 /// An answer in the form of Prometheus's HTTP API.
-#[derive(Serialize, ToSchema)]
-pub(crate) struct PrometheusAnswer<T> {
-    /// `success`.
+#[derive(Serialize)]
+struct PrometheusAnswer<T> {
     status: &'static str,
-    /// What was asked for.
     data: T,
     /// What the caller is to know of it.
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    #[schema(required = false)]
     warnings: Vec<&'static str>,
-}
-
-/// The value of a query.
-#[derive(ToSchema)]
-#[schema(as = PrometheusResult)]
-#[expect(dead_code, reason = "for the document; the text is written in one pass")]
-pub(crate) struct QueryResult {
-    /// `scalar`, `string`, `vector` or `matrix`: the form of `result`.
-    #[schema(rename = "resultType")]
-    result_type: String,
-    /// A pair of a time in seconds and a value as text; or, of a vector and a matrix, a list of series, each with its
-    /// labels in `metric` and one such pair in `value` or several in `values`.
-    result: Vec<serde_json::Value>,
 }
 
 pub(super) fn success<T: Serialize>(data: T) -> HttpResponse {

@@ -3,7 +3,8 @@ use astranetmon_auth::ReadMetrics;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::answer::{PrometheusAnswer, success};
+use super::answer::success;
+use super::schemas::PrometheusBuildInfoAnswer;
 use crate::Authorized;
 
 /// Which Prometheus's API is spoken: Grafana decides by it what it may ask.
@@ -11,7 +12,8 @@ const PROMETHEUS_VERSION: &str = "2.55.0";
 
 /// What serves here.
 #[derive(Serialize, ToSchema)]
-struct BuildInfo {
+#[schema(as = PrometheusBuildInfo)]
+pub(super) struct BuildInfo {
     /// The version of Prometheus whose API is spoken.
     version: &'static str,
     /// The program and its own version.
@@ -25,7 +27,7 @@ struct BuildInfo {
     operation_id = "prometheus_build_info",
     tag = "prometheus",
     security(("api_key" = ["read:metrics"]), ("session" = [])),
-    responses((status = 200, description = "Versions.", body = PrometheusAnswer<BuildInfo>)),
+    responses((status = 200, description = "Versions.", body = PrometheusBuildInfoAnswer)),
 )]
 #[get("/status/buildinfo")]
 pub(crate) async fn build_info(_: Authorized<ReadMetrics>) -> HttpResponse {

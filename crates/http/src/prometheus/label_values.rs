@@ -4,9 +4,10 @@ use actix_web::web::{Data, Path};
 use actix_web::{HttpResponse, get};
 use astranetmon_auth::ReadMetrics;
 
-use super::answer::{PrometheusAnswer, limited};
+use super::answer::limited;
 use super::load::series_in;
 use super::parameters::{Parameters, span};
+use super::schemas::PrometheusLabelsAnswer;
 use super::series::filters;
 use crate::{ApiError, ApiState, Authorized};
 
@@ -30,7 +31,7 @@ fn is_label_name(name: &str) -> bool {
         ("limit" = Option<String>, Query, description = "Values at most.", example = "1000"),
     ),
     security(("api_key" = ["read:metrics"]), ("session" = [])),
-    responses((status = 200, description = "Values of the label.", body = PrometheusAnswer<Vec<String>>)),
+    responses((status = 200, description = "Values of the label.", body = PrometheusLabelsAnswer)),
 )]
 #[get("/label/{name}/values")]
 pub(crate) async fn label_values(

@@ -4,9 +4,10 @@ use actix_web::web::Data;
 use actix_web::{HttpResponse, get, post};
 use astranetmon_auth::ReadMetrics;
 
-use super::answer::{PrometheusAnswer, limited};
+use super::answer::limited;
 use super::load::series_in;
 use super::parameters::{Parameters, span};
+use super::schemas::{PrometheusLabelsAnswer, PrometheusLabelsForm};
 use super::series::filters;
 use crate::{ApiError, ApiState, Authorized};
 
@@ -34,7 +35,7 @@ async fn answer(
         ("limit" = Option<String>, Query, description = "Names at most.", example = "1000"),
     ),
     security(("api_key" = ["read:metrics"]), ("session" = [])),
-    responses((status = 200, description = "Names of labels.", body = PrometheusAnswer<Vec<String>>)),
+    responses((status = 200, description = "Names of labels.", body = PrometheusLabelsAnswer)),
 )]
 #[get("/labels")]
 pub(crate) async fn labels(
@@ -51,9 +52,9 @@ pub(crate) async fn labels(
 #[utoipa::path(
     operation_id = "prometheus_labels_by_form",
     tag = "prometheus",
-    request_body(content = String, content_type = "application/x-www-form-urlencoded", description = "Parameters as of `GET`."),
+    request_body(content = PrometheusLabelsForm, content_type = "application/x-www-form-urlencoded"),
     security(("api_key" = ["read:metrics"]), ("session" = [])),
-    responses((status = 200, description = "Names of labels.", body = PrometheusAnswer<Vec<String>>)),
+    responses((status = 200, description = "Names of labels.", body = PrometheusLabelsAnswer)),
 )]
 #[post("/labels")]
 pub(crate) async fn labels_by_form(

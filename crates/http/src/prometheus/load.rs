@@ -1,6 +1,7 @@
 //! Reads the samples that a query needs, in pages, and keeps those that it looks at.
 
 use std::collections::HashMap;
+use std::time::Duration;
 
 use astranetmon_auth::{ReadMetrics, Scope};
 use astranetmon_domain::{
@@ -27,6 +28,8 @@ const MOST_POINTS: usize = 2_000_000;
 const MOST_SERIES: usize = 20_000;
 /// Seconds that one query may take.
 const LONGEST: i64 = 30;
+/// How long a query waits for its turn.
+const LONGEST_WAIT: Duration = Duration::from_secs(10);
 
 /// A series that is being read, oldest sample first.
 struct Reading {
@@ -77,7 +80,8 @@ pub(super) async fn evaluated(
     state: &ApiState,
 ) -> Result<Answer, ApiError> {
     // Few at once, so that their samples have a bound in all.
-    let turn = state.promql_turns.acquire().await.map_err(|_| ApiError::Unavailable)?;
+    let turn = tokio::time::timeout(LONGEST_WAIT, state.promql_turns.acquire()).await;
+    let turn = turn.ok().and_then(Result::ok).ok_or(ApiError::Unavailable)?;
     let lookback = lookback.unwrap_or(LOOKBACK);
     let deadline = state.clock.now().plus_seconds(LONGEST);
     let selections = query.selections(&steps, lookback.max(FARTHEST));
@@ -232,4 +236,14 @@ async fn measured(
         columns.values()[field.index()].first().is_some_and(|value| field.in_unit(*value).is_some())
     };
     Ok(METRIC_FIELDS.into_iter().filter(is_known).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_interval_is_where_it_is_looked_for() {
+        assert_eq!(METRIC_FIELDS[INTERVAL].name, "interval_seconds");
+    }
 }

@@ -6,14 +6,16 @@ use astranetmon_domain::METRIC_FIELDS;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::answer::{PrometheusAnswer, success};
+use super::answer::success;
 use super::parameters::Parameters;
+use super::schemas::PrometheusMetadataAnswer;
 use super::sources::metric_name;
 use crate::{ApiError, Authorized};
 
 /// What a metric is.
 #[derive(Serialize, ToSchema)]
-struct MetricMetadata {
+#[schema(as = PrometheusMetadata)]
+pub(super) struct MetricMetadata {
     /// `gauge`, or `counter` if it only rises.
     r#type: &'static str,
     /// What it measures.
@@ -36,7 +38,7 @@ struct MetricMetadata {
     responses((
         status = 200,
         description = "Metrics by name.",
-        body = PrometheusAnswer<BTreeMap<String, Vec<MetricMetadata>>>,
+        body = PrometheusMetadataAnswer,
     )),
 )]
 #[get("/metadata")]

@@ -14,6 +14,7 @@ mod metadata;
 mod parameters;
 mod query;
 mod query_range;
+mod schemas;
 mod series;
 mod sources;
 #[cfg(test)]

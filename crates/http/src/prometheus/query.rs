@@ -3,9 +3,10 @@ use actix_web::{HttpResponse, get, post};
 use astranetmon_auth::ReadMetrics;
 use astranetmon_promql::{Query, Steps};
 
-use super::answer::{PrometheusAnswer, QueryResult, instant};
+use super::answer::instant;
 use super::load::evaluated;
 use super::parameters::{Parameters, invalid, now};
+use super::schemas::{PrometheusQueryForm, PrometheusResultAnswer};
 use crate::{ApiError, ApiState, Authorized};
 
 /// The query of a form.
@@ -39,7 +40,7 @@ async fn answer(
         ("limit" = Option<String>, Query, description = "Series at most.", example = "1000"),
     ),
     security(("api_key" = ["read:metrics"]), ("session" = [])),
-    responses((status = 200, description = "The query's value.", body = PrometheusAnswer<QueryResult>)),
+    responses((status = 200, description = "The query's value.", body = PrometheusResultAnswer)),
 )]
 #[get("/query")]
 pub(crate) async fn query(
@@ -56,9 +57,9 @@ pub(crate) async fn query(
 #[utoipa::path(
     operation_id = "prometheus_query_by_form",
     tag = "prometheus",
-    request_body(content = String, content_type = "application/x-www-form-urlencoded", description = "Parameters as of `GET`."),
+    request_body(content = PrometheusQueryForm, content_type = "application/x-www-form-urlencoded"),
     security(("api_key" = ["read:metrics"]), ("session" = [])),
-    responses((status = 200, description = "The query's value.", body = PrometheusAnswer<QueryResult>)),
+    responses((status = 200, description = "The query's value.", body = PrometheusResultAnswer)),
 )]
 #[post("/query")]
 pub(crate) async fn query_by_form(

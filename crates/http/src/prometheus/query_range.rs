@@ -3,10 +3,11 @@ use actix_web::{HttpResponse, get, post};
 use astranetmon_auth::ReadMetrics;
 use astranetmon_promql::Steps;
 
-use super::answer::{PrometheusAnswer, QueryResult, range};
+use super::answer::range;
 use super::load::evaluated;
 use super::parameters::{Parameters, invalid};
 use super::query::parsed;
+use super::schemas::{PrometheusQueryRangeForm, PrometheusResultAnswer};
 use crate::{ApiError, ApiState, Authorized};
 
 /// Steps of a range at most, as in Prometheus.
@@ -57,7 +58,7 @@ async fn answer(
         ("limit" = Option<String>, Query, description = "Series at most.", example = "1000"),
     ),
     security(("api_key" = ["read:metrics"]), ("session" = [])),
-    responses((status = 200, description = "The query's values.", body = PrometheusAnswer<QueryResult>)),
+    responses((status = 200, description = "The query's values.", body = PrometheusResultAnswer)),
 )]
 #[get("/query_range")]
 pub(crate) async fn query_range(
@@ -74,9 +75,9 @@ pub(crate) async fn query_range(
 #[utoipa::path(
     operation_id = "prometheus_query_range_by_form",
     tag = "prometheus",
-    request_body(content = String, content_type = "application/x-www-form-urlencoded", description = "Parameters as of `GET`."),
+    request_body(content = PrometheusQueryRangeForm, content_type = "application/x-www-form-urlencoded"),
     security(("api_key" = ["read:metrics"]), ("session" = [])),
-    responses((status = 200, description = "The query's values.", body = PrometheusAnswer<QueryResult>)),
+    responses((status = 200, description = "The query's values.", body = PrometheusResultAnswer)),
 )]
 #[post("/query_range")]
 pub(crate) async fn query_range_by_form(

@@ -1,13 +1,12 @@
-use std::collections::BTreeMap;
-
 use actix_web::web::Data;
 use actix_web::{HttpResponse, get, post};
 use astranetmon_auth::ReadMetrics;
 use astranetmon_promql::{Query, SeriesFilter};
 
-use super::answer::{Metric, PrometheusAnswer, limited};
+use super::answer::{Metric, limited};
 use super::load::series_in;
 use super::parameters::{Parameters, invalid, span};
+use super::schemas::{PrometheusSeriesAnswer, PrometheusSeriesForm};
 use crate::{ApiError, ApiState, Authorized};
 
 const MATCH: &str = "match[]";
@@ -47,7 +46,7 @@ async fn answer(
         ("limit" = Option<String>, Query, description = "Series at most.", example = "1000"),
     ),
     security(("api_key" = ["read:metrics"]), ("session" = [])),
-    responses((status = 200, description = "Labels of series.", body = PrometheusAnswer<Vec<BTreeMap<String, String>>>)),
+    responses((status = 200, description = "Labels of series.", body = PrometheusSeriesAnswer)),
 )]
 #[get("/series")]
 pub(crate) async fn series(
@@ -64,9 +63,9 @@ pub(crate) async fn series(
 #[utoipa::path(
     operation_id = "prometheus_series_by_form",
     tag = "prometheus",
-    request_body(content = String, content_type = "application/x-www-form-urlencoded", description = "Parameters as of `GET`."),
+    request_body(content = PrometheusSeriesForm, content_type = "application/x-www-form-urlencoded"),
     security(("api_key" = ["read:metrics"]), ("session" = [])),
-    responses((status = 200, description = "Labels of series.", body = PrometheusAnswer<Vec<BTreeMap<String, String>>>)),
+    responses((status = 200, description = "Labels of series.", body = PrometheusSeriesAnswer)),
 )]
 #[post("/series")]
 pub(crate) async fn series_by_form(

@@ -14,6 +14,10 @@ fn meaning(value: &Value) -> Value {
         Value::Array(values) => return values.iter().map(meaning).collect(),
         _ => return value.clone(),
     };
+    // Names are texts in any case.
+    if object.get("propertyNames") == Some(&json!({ "type": "string" })) {
+        object.remove("propertyNames");
+    }
     let mut types: BTreeSet<String> = BTreeSet::new();
     if object.get("nullable").is_some_and(Value::is_boolean) {
         object.remove("nullable");
@@ -66,8 +70,6 @@ fn both_documents_say_the_same() {
     let license = newer["info"]["license"].as_object_mut().expect("a licence");
     let identifier = license.remove("identifier").expect("an identifier");
     license.insert("x-identifier".to_owned(), identifier);
-    let names = &mut newer["components"]["schemas"]["Agent"]["properties"]["labels"];
-    assert_eq!(names.as_object_mut().expect("a schema").remove("propertyNames"), Some(json!({ "type": "string" })));
     let mut permissions = 0;
     for (path, item) in newer["paths"].as_object_mut().expect("paths") {
         for (method, operation) in item.as_object_mut().expect("operations") {
