@@ -20,7 +20,7 @@ pub enum Permission {
 pub struct UnknownPermission;
 
 impl Permission {
-    /// Every permission, in the seed's order.
+    /// Every permission, in the contract's order.
     pub const ALL: [Self; 4] = [Self::ReadAgents, Self::ReadMetrics, Self::ReadSpeedtests, Self::ReadTraceroutes];
 
     /// The name used in storage, on the command line and in answers.
@@ -68,7 +68,7 @@ impl PermissionSet {
         self.0 & permission.bit() != 0
     }
 
-    /// The permissions in the seed's order.
+    /// The permissions in the contract's order.
     pub fn iter(self) -> impl Iterator<Item = Permission> {
         Permission::ALL.into_iter().filter(move |&permission| self.contains(permission))
     }

@@ -31,7 +31,7 @@ use crate::{Failure, OutputFormat, demo, storage_choice};
 /// What the audit log says of this module's work.
 const REASON: &str = "command line";
 
-/// Monitoring data over a read-only REST API: one binary, SQLite inside, PostgreSQL when it grows.
+/// Monitoring data over a REST API: one binary, SQLite inside, PostgreSQL when it grows.
 #[derive(Debug, Parser)]
 #[command(name = "astranetmon", version, max_term_width = 100)]
 pub struct CommandLine {

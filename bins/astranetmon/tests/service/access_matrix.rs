@@ -124,14 +124,21 @@ fn target(path: &str) -> String {
         "/api/v1/agents/{id}" => "agent-1".to_owned(),
         "/api/v1/speedtests/{id}" => record_id(0).to_string(),
         "/api/v1/traceroutes/{id}" => record_id(1).to_string(),
+        "/prometheus/api/v1/label/{name}/values" => "agent_id".to_owned(),
         path => {
             assert!(!path.contains('{'), "{path}: this test knows no id for it");
             String::new()
         }
     };
-    // A stream without end would be waited for.
-    let query = if path.ends_with("/stream") { "?seconds=0" } else { "" };
-    path.replace("{id}", &id).replace("{asset}", &id) + query
+    let query = match path {
+        // A stream without end would be waited for.
+        "/api/v1/stream" => "?seconds=0",
+        "/prometheus/api/v1/query" => "?query=1",
+        "/prometheus/api/v1/query_range" => "?query=1&start=1&end=2&step=1",
+        "/prometheus/api/v1/series" => "?match%5B%5D=up",
+        _ => "",
+    };
+    path.replace("{id}", &id).replace("{asset}", &id).replace("{name}", &id) + query
 }
 
 fn check_form(operation: &str, answer: &Answer) {

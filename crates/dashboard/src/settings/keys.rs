@@ -26,7 +26,7 @@ pub(crate) struct PermissionView {
     pub(crate) reads: &'static str,
 }
 
-/// Every permission, in the seed's order.
+/// Every permission, in the contract's order.
 pub(super) fn permission_views() -> [PermissionView; 4] {
     Permission::ALL.map(permission_view)
 }
