@@ -92,16 +92,27 @@ QUERIES = [
     f'label_replace({CPU}, "digit", "$1", "agent_id", ".*([0-9])")',
     f'label_join({CPU}, "both", "/", "agent_id", "__name__")',
     f"sort_desc({CPU})",
+    f"({CPU} > 30 or astranetmon_memory_percent) * 2",
+    f"abs({CPU} > 30 or astranetmon_memory_percent)",
+    f"{CPU}{{agent_id='nobody'}} + on (site) astranetmon_memory_percent",
+    f"{CPU} == on (site) max by (site) ({CPU})",
+    f"{CPU} * on (agent_id) group_left (__name__) astranetmon_memory_percent",
+    f"{CPU} > bool on (agent_id) group_left () astranetmon_memory_percent",
+    f'{{agent_id=~"agent-\\\\d+", __name__="{CPU}"}}',
+    f"{{agent_id=~`agent-\\d+`, __name__=`{CPU}`}}",
+    f"vector(1) / 3e7 + {CPU} * 0",
     # What neither of them answers.
+    f"{CPU} + on (site) astranetmon_memory_percent",
+    f'{CPU}{{agent_id=~"a)|(?:.*"}}',
     f"{{__name__=~'astranetmon_load_.*'}} * 2",
     f"sum({CPU}",
     f"rate({CPU})",
 ]
 
 
-def fetched(url, headers={}):
+def fetched(url, headers=None):
     try:
-        with urllib.request.urlopen(urllib.request.Request(url, headers=headers), timeout=60) as answer:
+        with urllib.request.urlopen(urllib.request.Request(url, headers=headers or {}), timeout=60) as answer:
             return answer.status, answer.read()
     except urllib.error.HTTPError as error:
         return error.code, error.read()
@@ -184,7 +195,9 @@ def values_of(status, body, ordered):
         return data["resultType"], {"": [data["result"]]}
     values = lambda series: series.get("values") or [series["value"]]
     series = [(json.dumps(series["metric"], sort_keys=True), values(series)) for series in data["result"]]
-    return data["resultType"], [labels for labels, _ in series] if ordered else dict(series)
+    # What is ordered is compared place by place.
+    named = (f"{place} {labels}" if ordered else labels for place, (labels, _) in enumerate(series))
+    return data["resultType"], dict(zip(named, (values for _, values in series)))
 
 
 def same_number(one, other):
@@ -197,8 +210,8 @@ def same_number(one, other):
 def difference(ours, theirs):
     if ours[0] != theirs[0]:
         return f"{ours[0]} instead of {theirs[0]}"
-    if not isinstance(ours[1], dict) or not isinstance(theirs[1], dict):
-        return None if ours[1] == theirs[1] else f"{ours[1]} instead of {theirs[1]}"
+    if ours[1] is None:
+        return None
     if ours[1].keys() != theirs[1].keys():
         return f"other series: {sorted(ours[1].keys() ^ theirs[1].keys())[:4]}"
     for labels, values in ours[1].items():

@@ -39,7 +39,7 @@ const MOST_ENCRYPTED: usize = 16 * 1024;
 /// How long a closed connection may take to say so.
 const DISCONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// Where agents send to.
-const INGESTION: &str = "/ingest/";
+const WAITED_FOR: [&str; 2] = ["/ingest/", "/prometheus/"];
 /// Longest TLS handshake.
 const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(5);
 /// Connections a worker holds; more wait in the backlog.
@@ -195,8 +195,7 @@ impl Edge {
         let Self { dashboard, extra, stopped } = self.clone();
         let app = App::new().configure(|services| mount(services, &dashboard, extra)).wrap_fn(|mut request, next| {
             let has_body = !matches!(request.parts().1, Payload::None);
-            // Agents send more than anybody else, and over slow lines.
-            let uploads = has_body && request.path().starts_with(INGESTION);
+            let uploads = has_body && WAITED_FOR.iter().any(|prefix| request.path().starts_with(prefix));
             let exchange = request.request().conn_data::<Exchange>().cloned();
             let answering = exchange.as_ref().map(|exchange| match (uploads, has_body) {
                 (true, _) => exchange.begin_upload(),

@@ -10,6 +10,8 @@ use serde::Serialize;
 
 /// What paths without a body accept.
 pub(crate) const NO_BODY: &str = "no body";
+/// What paths with a form accept.
+pub(crate) const FORM_BODY: &str = "a form of at most 64 KiB, Content-Type: application/x-www-form-urlencoded";
 /// What paths with a body accept.
 pub(crate) const JSON_BODY: &str = "JSON of at most 64 KiB, Content-Type: application/json";
 

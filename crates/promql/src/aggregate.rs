@@ -1,11 +1,13 @@
 //! Many series become one for each group.
 
+use std::collections::hash_map::Entry;
 use std::collections::{BTreeMap, HashMap};
 
 use crate::expression::{AggregateOperator, LabelChoice};
 use crate::labels::Labels;
 use crate::series::Row;
 use crate::windows::{Sum, greatest, least, quantile, variance};
+use crate::{EvaluationError, plain_value};
 
 /// What `operator` makes of the rows; `parameter` has one value a step for the operators that take one.
 pub(crate) fn aggregate(operator: AggregateOperator, by: &LabelChoice, parameter: &[f64], rows: Vec<Row>) -> Vec<Row> {
@@ -85,17 +87,30 @@ pub(crate) fn sort_by_value<T>(pairs: &mut [(T, f64)], descending: bool) {
 }
 
 /// How many series of each group have each value, which stands in the label `name`.
-pub(crate) fn count_values(name: &str, by: &LabelChoice, rows: &[Row], steps: usize) -> Vec<Row> {
+/// `made` is asked before each series that is made.
+pub(crate) fn count_values(
+    name: &str,
+    by: &LabelChoice,
+    rows: &[Row],
+    steps: usize,
+    made: &dyn Fn() -> Result<(), EvaluationError>,
+) -> Result<Vec<Row>, EvaluationError> {
     let mut counts: HashMap<Labels, Vec<Option<f64>>> = HashMap::new();
     for row in rows {
         let group = by.of(&row.labels);
         for (step, value) in row.values.iter().enumerate() {
             let Some(value) = value else { continue };
             let mut labels = group.clone();
-            labels.set(name, &crate::format_value(*value));
-            let counted = counts.entry(labels).or_insert_with(|| vec![None; steps]);
+            labels.set(name, &plain_value(*value));
+            let counted = match counts.entry(labels) {
+                Entry::Occupied(known) => known.into_mut(),
+                Entry::Vacant(new) => {
+                    made()?;
+                    new.insert(vec![None; steps])
+                }
+            };
             counted[step] = Some(counted[step].unwrap_or(0.0) + 1.0);
         }
     }
-    counts.into_iter().map(|(labels, values)| Row { labels, values }).collect()
+    Ok(counts.into_iter().map(|(labels, values)| Row { labels, values }).collect())
 }

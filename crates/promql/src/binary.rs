@@ -1,11 +1,11 @@
 //! Operators between two operands.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 
 use crate::EvaluationError;
 use crate::expression::{Arithmetic, BinaryOperator, Comparison, LabelChoice, SetOperator, Side};
-use crate::labels::{Labels, METRIC_NAME};
-use crate::series::{Row, refuse_twins};
+use crate::labels::Labels;
+use crate::series::{Row, merged};
 
 impl Arithmetic {
     fn of(self, left: f64, right: f64) -> f64 {
@@ -76,10 +76,15 @@ pub(crate) fn vector_and_scalar(
         }
         Row { labels: if loses_name(operator) { labels.without_name() } else { labels }, values }
     });
-    refuse_twins(rows.filter(|row| !row.is_empty()).collect())
+    merged(rows.filter(|row| !row.is_empty()))
 }
 
-pub(crate) fn sets(operator: SetOperator, left: Vec<Row>, right: Vec<Row>, matching: &LabelChoice) -> Vec<Row> {
+pub(crate) fn sets(
+    operator: SetOperator,
+    left: Vec<Row>,
+    right: Vec<Row>,
+    matching: &LabelChoice,
+) -> Result<Vec<Row>, EvaluationError> {
     let presence = |rows: &[Row]| {
         let mut present: HashMap<Labels, Vec<bool>> = HashMap::new();
         for row in rows {
@@ -103,30 +108,15 @@ pub(crate) fn sets(operator: SetOperator, left: Vec<Row>, right: Vec<Row>, match
         });
         rows.filter(|row| !row.is_empty()).collect::<Vec<_>>()
     };
-    match operator {
+    Ok(match operator {
         SetOperator::And => kept(left, presence(&right), true),
         SetOperator::Unless => kept(left, presence(&right), false),
         SetOperator::Or => {
             let added = kept(right, presence(&left), false);
-            // A series may come from the left at some steps and from the right at others.
-            let mut places: HashMap<Labels, usize> = HashMap::new();
-            let mut all: Vec<Row> = Vec::with_capacity(left.len() + added.len());
-            for row in left.into_iter().chain(added) {
-                match places.get(&row.labels) {
-                    Some(&place) => {
-                        for (value, other) in all[place].values.iter_mut().zip(row.values) {
-                            *value = value.or(other);
-                        }
-                    }
-                    None => {
-                        places.insert(row.labels.clone(), all.len());
-                        all.push(row);
-                    }
-                }
-            }
-            all
+            // A series may come from the left at some steps and from the right at others, and never from both.
+            merged(left.into_iter().chain(added))?
         }
-    }
+    })
 }
 
 pub(crate) fn vectors(
@@ -142,23 +132,17 @@ pub(crate) fn vectors(
     for row in one {
         ones.entry(matching.of(&row.labels)).or_default().push(row);
     }
+    let steps = many.first().map_or(0, |row| row.values.len());
+    // Where nothing stands on the other side, nothing is wrong.
+    let asked: Vec<bool> = (0..steps).map(|step| many.iter().any(|row| row.values[step].is_some())).collect();
     for rows in ones.values() {
-        refuse_many_at_once(rows, if many_right { "left" } else { "right" })?;
+        refuse_many_at_once(rows, &asked, if many_right { "left" } else { "right" })?;
     }
-    if *side == Side::One {
-        let mut by_signature: HashMap<Labels, Vec<&Row>> = HashMap::new();
-        for row in &many {
-            by_signature.entry(matching.of(&row.labels)).or_default().push(row);
-        }
-        for (signature, rows) in &by_signature {
-            if ones.contains_key(signature) {
-                refuse_many_at_once(rows, "left")?;
-            }
-        }
-    }
+    let mut matched: HashMap<Labels, Vec<bool>> = HashMap::new();
     let mut results: HashMap<Labels, Vec<Option<f64>>> = HashMap::new();
     for row in &many {
-        for other in ones.get(&matching.of(&row.labels)).into_iter().flatten() {
+        let signature = matching.of(&row.labels);
+        for other in ones.get(&signature).into_iter().flatten() {
             let values = row.values.iter().zip(&other.values).map(|(value, other)| {
                 let (left, right) = if many_right { ((*other)?, (*value)?) } else { ((*value)?, (*other)?) };
                 of_numbers(operator, left, right, left)
@@ -166,6 +150,18 @@ pub(crate) fn vectors(
             let values: Vec<Option<f64>> = values.collect();
             if values.iter().all(Option::is_none) {
                 continue;
+            }
+            if *side == Side::One {
+                let matched = matched.entry(signature.clone()).or_insert_with(|| vec![false; steps]);
+                for (matched, value) in matched.iter_mut().zip(&values) {
+                    if *matched && value.is_some() {
+                        return Err(EvaluationError::Matching(
+                            "multiple matches for labels: many-to-one matching must be explicit (group_left/group_right)"
+                                .to_owned(),
+                        ));
+                    }
+                    *matched |= value.is_some();
+                }
             }
             let labels = result_labels(operator, &row.labels, &other.labels, matching, side);
             match results.get_mut(&labels) {
@@ -186,17 +182,15 @@ pub(crate) fn vectors(
     Ok(results.into_iter().map(|(labels, values)| Row { labels, values }).collect())
 }
 
-/// At no step may two series of one signature have values on a side that must have one.
-fn refuse_many_at_once<R: std::borrow::Borrow<Row>>(rows: &[R], side: &str) -> Result<(), EvaluationError> {
-    let [first, .., _] = rows else { return Ok(()) };
-    for step in 0..first.borrow().values.len() {
-        let mut present = rows.iter().filter(|row| (*row).borrow().values[step].is_some());
+/// At no step that is asked for may two series of one signature have values on a side that must have one.
+fn refuse_many_at_once(rows: &[Row], asked: &[bool], side: &str) -> Result<(), EvaluationError> {
+    for (step, _) in asked.iter().enumerate().filter(|(_, asked)| **asked && rows.len() > 1) {
+        let mut present = rows.iter().filter(|row| row.values[step].is_some());
         if let (Some(one), Some(other)) = (present.next(), present.next()) {
             return Err(EvaluationError::Matching(format!(
                 "found duplicate series for the match group on the {side} hand-side of the operation: {:?} and {:?}; \
                  many-to-many matching not allowed: matching labels must be unique on one side",
-                one.borrow().labels,
-                other.borrow().labels,
+                one.labels, other.labels,
             )));
         }
     }
@@ -214,11 +208,15 @@ fn result_labels(operator: BinaryOperator, many: &Labels, one: &Labels, matching
             LabelChoice::Without(names) => labels.without(names),
         },
         Side::ManyLeft(taken) | Side::ManyRight(taken) => {
-            let names: HashSet<&str> = taken.iter().map(String::as_str).filter(|name| *name != METRIC_NAME).collect();
-            for name in names {
+            for name in taken {
                 labels.set(name, one.get(name));
             }
-            labels
+            // What says 1 or 0 is of no metric.
+            if matches!(operator, BinaryOperator::Comparison { as_bool: true, .. }) {
+                labels.without_name()
+            } else {
+                labels
+            }
         }
     }
 }

@@ -2,20 +2,19 @@
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use promql_parser::parser::token::{self, TokenType};
-use promql_parser::parser::value::ValueType;
-use promql_parser::parser::{
-    AggregateExpr, AtModifier, BinaryExpr, Call, Expr, LabelModifier, Offset, VectorMatchCardinality, VectorSelector,
-};
-use regex::Regex;
-
 use crate::expression::{
     AggregateOperator, Arithmetic, At, BinaryOperator, Comparison, Expression, LabelChoice, Range, RangeSource,
     Selector, SeriesFilter, SetOperator, Side, When,
 };
 use crate::labels::Labels;
+use crate::scan::anchored;
 use crate::simple_functions::SimpleFunction;
 use crate::windows::WindowFunction;
+use promql_parser::parser::token::{self, TokenType};
+use promql_parser::parser::value::ValueType;
+use promql_parser::parser::{
+    AggregateExpr, AtModifier, BinaryExpr, Call, Expr, LabelModifier, Offset, VectorMatchCardinality, VectorSelector,
+};
 
 /// What the root of a query is.
 #[derive(Debug)]
@@ -164,8 +163,7 @@ impl Compiler {
                 let of = self.boxed(next()?)?;
                 let (target, replacement, source) = (text(next()?)?, text(next()?)?, text(next()?)?);
                 let given = text(next()?)?;
-                let pattern = Regex::new(&format!("^(?s:{given})$"));
-                let pattern = pattern.map_err(|_| format!("invalid regular expression in label_replace: {given}"))?;
+                let pattern = anchored(&given).map_err(|error| error.to_string())?;
                 Expression::LabelReplace { of, target: label_name(target)?, replacement, source, pattern }
             }
             "label_join" => {
@@ -221,6 +219,8 @@ fn positive(duration: Duration) -> Compiled<i64> {
     if length > 0 && length <= LONGEST { Ok(length) } else { Err("a duration must be from 1ms to 100y".to_owned()) }
 }
 
+/// Ten thousand years from 1970, in milliseconds.
+const FARTHEST: i64 = 100 * LONGEST;
 /// A hundred years.
 const LONGEST: i64 = 100 * 366 * 86_400_000;
 
@@ -243,10 +243,11 @@ fn when(offset: Option<Offset>, at: Option<AtModifier>) -> Compiled<When> {
 }
 
 fn since_1970(time: SystemTime) -> Compiled<i64> {
-    match time.duration_since(UNIX_EPOCH) {
-        Ok(since) => millis(since),
-        Err(before) => millis(before.duration()).map(|until| -until),
-    }
+    let since = match time.duration_since(UNIX_EPOCH) {
+        Ok(since) => millis(since)?,
+        Err(before) => -millis(before.duration())?,
+    };
+    if since.abs() <= FARTHEST { Ok(since) } else { Err("a time must be of this age".to_owned()) }
 }
 
 fn label_choice(modifier: Option<LabelModifier>) -> LabelChoice {

@@ -6,13 +6,19 @@ use crate::aggregate::{aggregate, count_values, sort_by_value};
 use crate::binary;
 use crate::expression::{AggregateOperator, At, BinaryOperator, Expression, Range, RangeSource, Selector, When};
 use crate::labels::Labels;
-use crate::series::{Row, Series, refuse_twins};
+use crate::series::{Row, Series, merged, refuse_duplicates};
 use crate::simple_functions::SimpleFunction;
 use crate::windows::{Window, WindowFunction};
 use crate::{EvaluationError, Limits, Steps};
 
 /// How far a subquery's moments are apart unless it says so.
 const SUBQUERY_STEP: i64 = 60_000;
+/// Bytes of a label that an expression makes.
+const LONGEST_LABEL: usize = 4_096;
+/// Bytes that a replacement may have before it is measured.
+const LONGEST_EXPANSION: usize = 1 << 20;
+/// Samples in windows between two looks at the clock.
+const SAMPLES_BETWEEN_LOOKS: usize = 100_000;
 
 pub(crate) enum Value {
     Scalar(Vec<f64>),
@@ -54,16 +60,22 @@ impl Evaluator<'_> {
             return Err(EvaluationError::Expired);
         }
         Ok(match expression {
-            Expression::Number(number) => Value::Scalar(vec![*number; steps.count()]),
+            Expression::Number(number) => {
+                self.count_points(steps.count())?;
+                Value::Scalar(vec![*number; steps.count()])
+            }
             Expression::Text(text) => Value::Text(text.clone()),
-            Expression::Time => Value::Scalar(steps.times().map(|time| time as f64 / 1_000.0).collect()),
+            Expression::Time => {
+                self.count_points(steps.count())?;
+                Value::Scalar(steps.times().map(|time| time as f64 / 1_000.0).collect())
+            }
             Expression::Selector(selector) => {
                 Value::Vector(self.believed(selector, steps, |series, place| series.values()[place])?)
             }
             Expression::TimestampOf(selector) => {
                 let of_sample = |series: &Series, place: usize| series.times()[place] as f64 / 1_000.0;
                 let rows = self.believed(selector, steps, of_sample)?;
-                Value::Vector(without_names(rows)?)
+                Value::Vector(merged(rows.into_iter().map(without_name))?)
             }
             Expression::Window { function, parameters, range } => {
                 let parameter = match parameters.first() {
@@ -71,7 +83,8 @@ impl Evaluator<'_> {
                     None => vec![0.0; steps.count()],
                 };
                 let rows = self.windows(range, steps, *function, &parameter)?;
-                Value::Vector(if function.keeps_name() { rows } else { without_names(rows)? })
+                let rows = if function.keeps_name() { rows } else { rows.into_iter().map(without_name).collect() };
+                Value::Vector(refuse_duplicates(rows)?)
             }
             Expression::Simple { function, arguments } => self.simple(*function, arguments, steps)?,
             Expression::Absent { of, labels } => Value::Vector(absent(&self.vector(of, steps)?, labels, steps)),
@@ -91,6 +104,7 @@ impl Evaluator<'_> {
                 Value::Scalar((0..steps.count()).map(only).collect())
             }
             Expression::Vector(of) => {
+                self.count_points(steps.count())?;
                 let values = self.scalar(of, steps)?.into_iter().map(Some).collect();
                 Value::Vector(vec![Row { labels: Labels::default(), values }])
             }
@@ -98,21 +112,30 @@ impl Evaluator<'_> {
                 let mut rows = self.vector(of, steps)?;
                 for row in &mut rows {
                     if let Some(found) = pattern.captures(row.labels.get(source)) {
+                        // Each group that is named may stand for the whole value.
+                        let most = replacement.len().saturating_mul(row.labels.get(source).len() + 1);
+                        if most > LONGEST_EXPANSION {
+                            return Err(EvaluationError::LabelTooLong);
+                        }
                         let mut value = String::new();
                         found.expand(replacement, &mut value);
-                        row.labels.set(target, &value);
+                        set_label(&mut row.labels, target, &value)?;
                     }
                 }
-                Value::Vector(refuse_twins(rows)?)
+                Value::Vector(refuse_duplicates(rows)?)
             }
             Expression::LabelJoin { of, target, separator, sources } => {
                 let mut rows = self.vector(of, steps)?;
                 for row in &mut rows {
                     let parts: Vec<&str> = sources.iter().map(|source| row.labels.get(source)).collect();
+                    let length = parts.iter().map(|part| part.len() + separator.len()).sum::<usize>();
+                    if length > LONGEST_LABEL + separator.len() {
+                        return Err(EvaluationError::LabelTooLong);
+                    }
                     let joined = parts.join(separator);
-                    row.labels.set(target, &joined);
+                    set_label(&mut row.labels, target, &joined)?;
                 }
-                Value::Vector(refuse_twins(rows)?)
+                Value::Vector(refuse_duplicates(rows)?)
             }
             Expression::Sort { of, descending } => {
                 let newest = |row: Row| {
@@ -128,7 +151,8 @@ impl Evaluator<'_> {
                     Some(Expression::Text(name)) if !name.is_empty() => name,
                     _ => return Err(EvaluationError::Argument("count_values needs the name of a label")),
                 };
-                Value::Vector(count_values(name, by, &self.vector(of, steps)?, steps.count()))
+                let rows = self.vector(of, steps)?;
+                Value::Vector(count_values(name, by, &rows, steps.count(), &|| self.count_points(steps.count()))?)
             }
             Expression::Aggregate { operator, by, parameter, of } => {
                 let parameter = parameter.as_ref().map(|parameter| self.scalar(parameter, steps)).transpose()?;
@@ -138,7 +162,7 @@ impl Evaluator<'_> {
             Expression::Binary { operator, left, right, matching, side } => {
                 match (self.value(left, steps)?, self.value(right, steps)?, *operator) {
                     (Value::Vector(left), Value::Vector(right), BinaryOperator::Set(operator)) => {
-                        Value::Vector(binary::sets(operator, left, right, matching))
+                        Value::Vector(binary::sets(operator, left, right, matching)?)
                     }
                     (Value::Vector(left), Value::Vector(right), operator) => {
                         Value::Vector(binary::vectors(operator, left, right, matching, side)?)
@@ -159,7 +183,7 @@ impl Evaluator<'_> {
                 Value::Scalar(values) => Value::Scalar(values.into_iter().map(|value| -value).collect()),
                 Value::Vector(mut rows) => {
                     rows.iter_mut().flat_map(|row| &mut row.values).flatten().for_each(|value| *value = -*value);
-                    Value::Vector(without_names(rows)?)
+                    Value::Vector(refuse_duplicates(rows.into_iter().map(without_name).collect())?)
                 }
                 Value::Text(_) => return Err(EvaluationError::Argument("a string has no sign")),
             },
@@ -254,7 +278,7 @@ impl Evaluator<'_> {
             }
             self.count_points(steps.count())?;
             let (times, values) = (series.times(), series.values());
-            let (mut first, mut behind) = (0, 0);
+            let (mut first, mut behind, mut looked_at) = (0, 0, 0);
             let mut row = Vec::with_capacity(steps.count());
             let mut asked = steps.times().zip(parameter);
             for end in moments.times() {
@@ -264,6 +288,13 @@ impl Evaluator<'_> {
                 }
                 while first < behind && times[first] <= start {
                     first += 1;
+                }
+                looked_at += behind - first;
+                if looked_at > SAMPLES_BETWEEN_LOOKS {
+                    looked_at = 0;
+                    if (self.limits.expired)() {
+                        return Err(EvaluationError::Expired);
+                    }
                 }
                 let window = Window { start, end, times: &times[first..behind], values: &values[first..behind] };
                 if moments.count() == steps.count() {
@@ -284,7 +315,8 @@ impl Evaluator<'_> {
     fn simple(&self, function: SimpleFunction, arguments: &[Expression], steps: &Steps) -> Evaluated<Value> {
         let rows = match arguments.first() {
             Some(of) => self.vector(of, steps)?,
-            None if function.is_of_time() => {
+            None if function.defaults_to_time() => {
+                self.count_points(steps.count())?;
                 let values = steps.times().map(|time| Some(time as f64 / 1_000.0)).collect();
                 vec![Row { labels: Labels::default(), values }]
             }
@@ -298,15 +330,21 @@ impl Evaluator<'_> {
             }
             Row { labels, values }
         });
-        Ok(Value::Vector(without_names(rows.filter(|row| !row.is_empty()).collect())?))
+        Ok(Value::Vector(merged(rows.filter(|row| !row.is_empty()).map(without_name))?))
     }
 }
 
-fn without_names(mut rows: Vec<Row>) -> Evaluated<Vec<Row>> {
-    for row in &mut rows {
-        row.labels = std::mem::take(&mut row.labels).without_name();
+fn without_name(row: Row) -> Row {
+    Row { labels: row.labels.without_name(), ..row }
+}
+
+/// Sets a label to what an expression made, which could grow without end.
+fn set_label(labels: &mut Labels, name: &str, value: &str) -> Evaluated<()> {
+    if value.len() > LONGEST_LABEL {
+        return Err(EvaluationError::LabelTooLong);
     }
-    refuse_twins(rows)
+    labels.set(name, value);
+    Ok(())
 }
 
 fn absent(rows: &[Row], labels: &Labels, steps: &Steps) -> Vec<Row> {

@@ -6,7 +6,7 @@ mod compile;
 mod evaluate;
 mod expression;
 mod labels;
-mod nesting;
+mod scan;
 mod selection;
 mod series;
 mod simple_functions;
@@ -25,7 +25,7 @@ pub use steps::Steps;
 
 use compile::{Compiler, Root};
 use evaluate::{Evaluator, Value};
-use series::refuse_twins;
+use series::refuse_duplicates;
 
 /// Why a text is no query that can be answered; one sentence.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -37,13 +37,16 @@ pub struct ParseError(String);
 pub enum EvaluationError {
     /// Two series would have the same labels.
     #[error("vector cannot contain metrics with the same labelset")]
-    Twins,
+    DuplicateLabels,
     /// An operator's sides do not belong together.
     #[error("{0}")]
     Matching(String),
     /// An argument is of the wrong kind.
     #[error("{0}")]
     Argument(&'static str),
+    /// A label would have more than 4 KiB.
+    #[error("a label's value would be longer than 4096 bytes")]
+    LabelTooLong,
     /// More values than [`Limits::points`].
     #[error("the query makes too many values: take a longer step, a shorter range or fewer series")]
     TooManyPoints,
@@ -93,8 +96,7 @@ impl Query {
         if text.len() > Self::MAX_BYTES {
             return Err(ParseError(format!("the query is longer than {} bytes", Self::MAX_BYTES)));
         }
-        nesting::refuse_deep(text)?;
-        let expr = promql_parser::parser::parse(text).map_err(ParseError)?;
+        let expr = promql_parser::parser::parse(&scan::checked(text)?).map_err(ParseError)?;
         let root = Compiler::default().root(expr).map_err(ParseError)?;
         Ok(Self { root })
     }
@@ -110,10 +112,10 @@ impl Query {
         }
     }
 
-    /// Whether the answer is [`Answer::Matrix`], which stands at one step only.
+    /// Whether the query has a number, or some, at each of many steps; a range vector and a text have not.
     #[must_use]
-    pub const fn is_matrix(&self) -> bool {
-        matches!(self.root, Root::Range(_))
+    pub const fn is_steppable(&self) -> bool {
+        !matches!(self.root, Root::Range(_) | Root::Expression(expression::Expression::Text(_)))
     }
 
     /// The series that are needed to evaluate the query at those steps if a sample is believed for `lookback`
@@ -142,7 +144,7 @@ impl Query {
                 Value::Scalar(values) => Answer::Scalar(values),
                 Value::Text(text) => Answer::Text(text),
                 Value::Vector(rows) => {
-                    let mut rows = refuse_twins(rows)?;
+                    let mut rows = refuse_duplicates(rows)?;
                     rows.retain(|row| !row.is_empty());
                     if steps.count() > 1 || !expression.is_ordered() {
                         rows.sort_by(|row, other| row.labels.cmp(&other.labels));
@@ -165,13 +167,30 @@ impl Query {
 /// A length of time as Prometheus writes it, such as `1m30s`, in milliseconds.
 #[must_use]
 pub fn parse_duration(text: &str) -> Option<i64> {
+    // Of a mere number it would make seconds, and panic on some.
+    if text.parse::<f64>().is_ok() {
+        return None;
+    }
     let duration = promql_parser::util::parse_duration(text).ok()?;
     i64::try_from(duration.as_millis()).ok()
 }
 
-/// A value as Prometheus writes it: the shortest decimals that are read as the same number, without an exponent.
+/// A value as Prometheus answers it: the shortest decimals that are read as the same number, with an exponent below a
+/// millionth and from 10²¹ on.
 #[must_use]
 pub fn format_value(value: f64) -> String {
+    let size = value.abs();
+    if !size.is_finite() || size == 0.0 || (1e-6..1e21).contains(&size) {
+        return plain_value(value);
+    }
+    let text = format!("{value:e}");
+    let (digits, exponent) = text.split_once('e').unwrap_or((&text, "0"));
+    let (sign, exponent) = exponent.strip_prefix('-').map_or(('+', exponent), |exponent| ('-', exponent));
+    format!("{digits}e{sign}{exponent:0>2}")
+}
+
+/// A value without an exponent, as it stands in a label.
+pub(crate) fn plain_value(value: f64) -> String {
     if value.is_nan() {
         "NaN".to_owned()
     } else if value.is_infinite() {

@@ -1,4 +1,4 @@
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use crate::{EvaluationError, Labels};
 
@@ -91,7 +91,27 @@ impl Row {
 }
 
 /// An operator or a function may make the labels of two series the same.
-pub(crate) fn refuse_twins(rows: Vec<Row>) -> Result<Vec<Row>, EvaluationError> {
+pub(crate) fn refuse_duplicates(rows: Vec<Row>) -> Result<Vec<Row>, EvaluationError> {
     let mut seen = HashSet::new();
-    if rows.iter().all(|row| seen.insert(&row.labels)) { Ok(rows) } else { Err(EvaluationError::Twins) }
+    if rows.iter().all(|row| seen.insert(&row.labels)) { Ok(rows) } else { Err(EvaluationError::DuplicateLabels) }
+}
+
+/// The same where two series may share their labels if they never have values at once: as one.
+pub(crate) fn merged(rows: impl IntoIterator<Item = Row>) -> Result<Vec<Row>, EvaluationError> {
+    let mut places: HashMap<Labels, usize> = HashMap::new();
+    let mut all: Vec<Row> = Vec::new();
+    for row in rows {
+        let Some(&place) = places.get(&row.labels) else {
+            places.insert(row.labels.clone(), all.len());
+            all.push(row);
+            continue;
+        };
+        for (value, other) in all[place].values.iter_mut().zip(row.values) {
+            if value.is_some() && other.is_some() {
+                return Err(EvaluationError::DuplicateLabels);
+            }
+            *value = value.or(other);
+        }
+    }
+    Ok(all)
 }

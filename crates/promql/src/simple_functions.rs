@@ -87,7 +87,7 @@ impl SimpleFunction {
     }
 
     /// Whether it is of the time of evaluation when it is given nothing.
-    pub(crate) const fn is_of_time(self) -> bool {
+    pub(crate) const fn defaults_to_time(self) -> bool {
         matches!(
             self,
             Self::Minute

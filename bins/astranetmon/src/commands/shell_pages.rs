@@ -57,7 +57,7 @@ mod tests {
         let names = std::fs::read_dir(folder.path()).expect("a folder").map(|entry| entry.expect("a file").file_name());
         let mut names: Vec<String> = names.map(|name| name.into_string().expect("text")).collect();
         names.sort();
-        for name in ["astranetmon.8", "astranetmon-agent.8", "astranetmon-get-metrics.8", "astranetmon-serve.8"] {
+        for name in ["astranetmon.8", "astranetmon-agent.8", "astranetmon-get.8", "astranetmon-serve.8"] {
             assert!(names.iter().any(|one| one == name), "{name}: {names:?}");
         }
         assert!(names.iter().all(|name| name.ends_with(".8")), "{names:?}");

@@ -14,7 +14,7 @@ use crate::ApiError;
 use crate::client_address::client_of;
 use crate::conditional::IfNoneMatch;
 use crate::endpoints;
-use crate::error::NO_BODY;
+use crate::error::{FORM_BODY, NO_BODY};
 use crate::middleware::credential::Credential;
 use crate::middleware::detached::caught;
 use crate::middleware::held_place::held;
@@ -96,10 +96,11 @@ fn held_answer(answer: ServiceResponse, place: InFlight) -> ServiceResponse {
 }
 
 async fn behind_the_door(request: ServiceRequest, next: &Next<BoxBody>) -> Result<ServiceResponse, Error> {
-    if let Err(refusal) = request_form::check(&request, NO_BODY) {
+    let accepted = if routed_path(&request).starts_with("/prometheus/") { FORM_BODY } else { NO_BODY };
+    if let Err(refusal) = request_form::check(&request, accepted) {
         return Ok(request.error_response(refusal));
     }
-    // Every endpoint is a `GET`, and `HEAD` has become one; a known path says so to any other method.
+    // A known path says which methods it takes; `HEAD` has become `GET`.
     if *request.method() != Method::GET
         && let Some(allow) = endpoints::allowed_methods(routed_path(&request))
         && !allow.split(", ").any(|method| method == request.method().as_str())

@@ -1,6 +1,6 @@
 //! Reads the samples that a query needs, in pages, and keeps those that it looks at.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::time::Duration;
 
 use astranetmon_auth::{ReadMetrics, Scope};
@@ -10,13 +10,14 @@ use astranetmon_domain::{
 };
 use astranetmon_promql::{Answer, Labels, Limits, Query, Selection, Series, Steps};
 
+use tokio::sync::SemaphorePermit;
+
 use super::sources::Sources;
 use crate::{ApiError, ApiState};
 
 /// How long a sample is believed at least, unless the caller says it; as in Prometheus.
 const LOOKBACK: i64 = 5 * 60_000;
-/// An agent that measures seldom, and old samples that have become averages of hours, are believed for so many of their
-/// intervals.
+/// What an agent measures seldom is believed for so many of its intervals.
 const INTERVALS_BELIEVED: i64 = 2;
 /// How far behind a moment such samples are looked for: two hours.
 const FARTHEST: i64 = 2 * 3_600_000;
@@ -80,8 +81,7 @@ pub(super) async fn evaluated(
     state: &ApiState,
 ) -> Result<Answer, ApiError> {
     // Few at once, so that their samples have a bound in all.
-    let turn = tokio::time::timeout(LONGEST_WAIT, state.promql_turns.acquire()).await;
-    let turn = turn.ok().and_then(Result::ok).ok_or(ApiError::Unavailable)?;
+    let turn = turn(state).await?;
     let lookback = lookback.unwrap_or(LOOKBACK);
     let deadline = state.clock.now().plus_seconds(LONGEST);
     let selections = query.selections(&steps, lookback.max(FARTHEST));
@@ -94,6 +94,11 @@ pub(super) async fn evaluated(
     let answer = actix_web::web::block(evaluate).await.map_err(|_| ApiError::Unavailable)?;
     drop(turn);
     answer.map_err(|error| ApiError::NotComputable(error.to_string()))
+}
+
+async fn turn(state: &ApiState) -> Result<SemaphorePermit<'_>, ApiError> {
+    let turn = tokio::time::timeout(LONGEST_WAIT, state.promql_turns.acquire()).await;
+    turn.ok().and_then(Result::ok).ok_or(ApiError::Unavailable)
 }
 
 async fn load(
@@ -201,11 +206,12 @@ pub(super) async fn series_in(
     (start, end): (Option<i64>, Option<i64>),
     scope: &Scope<ReadMetrics>,
     state: &ApiState,
-) -> Result<Vec<Labels>, ApiError> {
+) -> Result<BTreeSet<Labels>, ApiError> {
+    let _turn = turn(state).await?;
     let sources = Sources::of(state, scope).await?;
     let moment = |millis: i64| millis.checked_mul(1_000).map(Timestamp::from_micros);
     let range = TimeRange { start: start.and_then(moment), end: end.and_then(|end| moment(end.saturating_add(1))) };
-    let mut all: Vec<Labels> = Vec::new();
+    let mut all: BTreeSet<Labels> = BTreeSet::new();
     let mut known: HashMap<AgentId, Vec<MetricField>> = HashMap::new();
     for filter in filters {
         for (agent, field, labels) in sources.matching(filter) {
@@ -213,12 +219,10 @@ pub(super) async fn series_in(
                 known.insert(agent.id.clone(), measured(&agent.id, range, scope, state).await?);
             }
             if known[&agent.id].contains(&field) {
-                all.push(labels);
+                all.insert(labels);
             }
         }
     }
-    all.sort();
-    all.dedup();
     Ok(all)
 }
 

@@ -6,11 +6,11 @@ use actix_web::http::{Method, header};
 use actix_web::{FromRequest, HttpRequest, web};
 use astranetmon_domain::{Timestamp, parse_moment};
 
+use crate::error::FORM_BODY;
 use crate::query::decode;
 use crate::{ApiError, ApiState};
 
 const FORM: &str = "application/x-www-form-urlencoded";
-const ACCEPTED: &str = "a form of at most 64 KiB, Content-Type: application/x-www-form-urlencoded";
 /// The greatest moment and length that are taken, in seconds: beyond the year 9999.
 const MOST_SECONDS: f64 = 300_000_000_000.0;
 
@@ -114,10 +114,10 @@ impl FromRequest for Parameters {
             let mut form = Self(Vec::new());
             form.read(&query)?;
             if let Some(body) = body {
-                let body = body.await.map_err(|_| ApiError::PayloadTooLarge(ACCEPTED))?;
+                let body = body.await.map_err(|_| ApiError::PayloadTooLarge(FORM_BODY))?;
                 if !body.is_empty() {
                     if !is_form {
-                        return Err(ApiError::UnsupportedMediaType(ACCEPTED));
+                        return Err(ApiError::UnsupportedMediaType(FORM_BODY));
                     }
                     let text = std::str::from_utf8(&body);
                     form.read(text.map_err(|_| ApiError::BadRequest("Malformed form: text is UTF-8".to_owned()))?)?;

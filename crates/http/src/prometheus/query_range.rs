@@ -35,8 +35,8 @@ async fn answer(
     state: &ApiState,
 ) -> Result<HttpResponse, ApiError> {
     let (query, steps) = (parsed(given)?, steps(given)?);
-    if query.is_matrix() {
-        let reason = "invalid expression type \"range vector\" for range query, must be Scalar or instant Vector";
+    if !query.is_steppable() {
+        let reason = "invalid expression type for range query, must be Scalar or instant Vector";
         return Err(invalid("query", reason));
     }
     let (lookback, limit) = (given.length("lookback_delta")?, given.limit()?);

@@ -10,12 +10,16 @@ use super::schemas::{PrometheusSeriesAnswer, PrometheusSeriesForm};
 use crate::{ApiError, ApiState, Authorized};
 
 const MATCH: &str = "match[]";
+const MOST_FILTERS: usize = 100;
 
 /// The filters of a form; every series if it has none.
 pub(super) fn filters(given: &Parameters) -> Result<Vec<SeriesFilter>, ApiError> {
     let mut texts: Vec<&str> = given.all(MATCH).filter(|text| !text.is_empty()).collect();
     if texts.is_empty() {
         texts.push("{__name__!=\"\"}");
+    }
+    if texts.len() > MOST_FILTERS {
+        return Err(invalid(MATCH, "at most 100 selectors are taken at once"));
     }
     let parse = |text| Query::parse_selector(text).map_err(|error| invalid(MATCH, &error.to_string()));
     texts.into_iter().map(parse).collect()

@@ -153,7 +153,12 @@ async fn failures_have_prometheus_form_and_the_contracts_error() {
             "bad_data",
             "exceeded maximum resolution",
         ),
-        (get(&path("/query_range?query=a[5m]&start=1&end=2&step=1"), &key), 400, "bad_data", "range vector"),
+        (
+            get(&path("/query_range?query=a[5m]&start=1&end=2&step=1"), &key),
+            400,
+            "bad_data",
+            "must be Scalar or instant Vector",
+        ),
         (get(&path("/series"), &key), 400, "bad_data", "invalid parameter \"match[]\""),
         (get(&path("/series?match[]=rate(a[5m])"), &key), 400, "bad_data", "invalid parameter \"match[]\""),
         (get(&path("/labels?start=2&end=1"), &key), 400, "bad_data", "invalid parameter \"end\""),

@@ -51,6 +51,15 @@ impl Answer {
         assert_eq!(members.keys().collect::<Vec<_>>(), ["error"], "{}", self.body);
         members["error"].as_str().expect("a sentence").to_owned()
     }
+
+    /// The one sentence of an error in the form of Prometheus.
+    pub(crate) fn prometheus_error(&self) -> String {
+        let body = self.json();
+        let members = body.as_object().expect("an object");
+        assert_eq!(members.keys().collect::<Vec<_>>(), ["error", "errorType", "status"], "{}", self.body);
+        assert_eq!(members["status"], "error", "{}", self.body);
+        members["error"].as_str().expect("a sentence").to_owned()
+    }
 }
 
 impl Caller {
