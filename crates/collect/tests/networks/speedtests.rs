@@ -49,12 +49,12 @@ fn a_line_of_a_known_rate_is_measured_within_a_tenth() {
             let record = &outcome.record;
             record.download_mbps < Some(0.9 * download) || record.upload_mbps < Some(0.9 * upload)
         };
-        let mut outcome = alice.block_on(test(&server, options.clone()));
+        let mut outcome = alice.block_on(test(&server, options));
         // A machine that is busy elsewhere lets the line stand idle: what is low is measured again, what is high is wrong.
         for _ in 0..2 {
             if low(&outcome) {
                 println!("{download}/{upload} Mbps, measured again: {:?}", outcome.record);
-                outcome = alice.block_on(test(&server, options.clone()));
+                outcome = alice.block_on(test(&server, options));
             }
         }
         let record = &outcome.record;
