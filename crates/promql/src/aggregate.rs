@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, HashMap};
 use crate::expression::{AggregateOperator, LabelChoice};
 use crate::labels::Labels;
 use crate::series::Row;
-use crate::windows::{Sum, greatest, least, quantile, variance};
+use crate::windows::{greatest, least, mean, quantile, sum, variance};
 use crate::{EvaluationError, plain_value};
 
 /// What `operator` makes of the rows; `parameter` has one value a step for the operators that take one.
@@ -19,8 +19,8 @@ pub(crate) fn aggregate(operator: AggregateOperator, by: &LabelChoice, parameter
         groups.into_iter().map(|(labels, rows)| Row { values: at_each_step(&rows, of), labels }).collect()
     };
     match operator {
-        AggregateOperator::Sum => fold(groups, &|_, values| total(values)),
-        AggregateOperator::Avg => fold(groups, &|_, values| total(values) / values.len() as f64),
+        AggregateOperator::Sum => fold(groups, &|_, values| sum(values.iter().copied())),
+        AggregateOperator::Avg => fold(groups, &|_, values| mean(values)),
         AggregateOperator::Min => fold(groups, &|_, values| least(values.iter().copied())),
         AggregateOperator::Max => fold(groups, &|_, values| greatest(values.iter().copied())),
         AggregateOperator::Count => fold(groups, &|_, values| values.len() as f64),
@@ -33,12 +33,6 @@ pub(crate) fn aggregate(operator: AggregateOperator, by: &LabelChoice, parameter
         // Its parameter is a text.
         AggregateOperator::CountValues => Vec::new(),
     }
-}
-
-fn total(values: &[f64]) -> f64 {
-    let mut sum = Sum::default();
-    values.iter().for_each(|value| sum.add(*value));
-    sum.total()
 }
 
 fn at_each_step(rows: &[Row], of: &dyn Fn(usize, &mut Vec<f64>) -> f64) -> Vec<Option<f64>> {
@@ -67,19 +61,22 @@ fn extremes(mut rows: Vec<Row>, wanted: &[f64], greatest: bool) -> Vec<Row> {
         }
     }
     rows.retain(|row| !row.is_empty());
-    let mut ordered: Vec<(Row, f64)> = rows
-        .into_iter()
-        .map(|row| {
-            let last = row.values.last().copied().flatten().unwrap_or(f64::NAN);
-            (row, last)
-        })
-        .collect();
-    sort_by_value(&mut ordered, greatest);
+    sorted_by_last_value(rows, greatest)
+}
+
+/// The rows in the order of their values at the last step.
+pub(crate) fn sorted_by_last_value(rows: Vec<Row>, descending: bool) -> Vec<Row> {
+    let with_last = |row: Row| {
+        let last = row.values.last().copied().flatten().unwrap_or(f64::NAN);
+        (row, last)
+    };
+    let mut ordered: Vec<(Row, f64)> = rows.into_iter().map(with_last).collect();
+    sort_by_value(&mut ordered, descending);
     ordered.into_iter().map(|(row, _)| row).collect()
 }
 
 /// What is no number comes last.
-pub(crate) fn sort_by_value<T>(pairs: &mut [(T, f64)], descending: bool) {
+fn sort_by_value<T>(pairs: &mut [(T, f64)], descending: bool) {
     pairs.sort_by(|(_, a), (_, b)| {
         let by_value = if descending { b.total_cmp(a) } else { a.total_cmp(b) };
         a.is_nan().cmp(&b.is_nan()).then(by_value)

@@ -2,7 +2,7 @@
 
 use std::cell::Cell;
 
-use crate::aggregate::{aggregate, count_values, sort_by_value};
+use crate::aggregate::{aggregate, count_values, sorted_by_last_value};
 use crate::binary;
 use crate::expression::{AggregateOperator, At, BinaryOperator, Expression, Range, RangeSource, Selector, When};
 use crate::labels::Labels;
@@ -105,8 +105,7 @@ impl Evaluator<'_> {
             }
             Expression::Vector(of) => {
                 self.count_points(steps.count())?;
-                let values = self.scalar(of, steps)?.into_iter().map(Some).collect();
-                Value::Vector(vec![Row { labels: Labels::default(), values }])
+                Value::Vector(vec![Row::without_labels(self.scalar(of, steps)?)])
             }
             Expression::LabelReplace { of, target, replacement, source, pattern } => {
                 let mut rows = self.vector(of, steps)?;
@@ -138,13 +137,7 @@ impl Evaluator<'_> {
                 Value::Vector(refuse_duplicates(rows)?)
             }
             Expression::Sort { of, descending } => {
-                let newest = |row: Row| {
-                    let last = row.values.last().copied().flatten().unwrap_or(f64::NAN);
-                    (row, last)
-                };
-                let mut rows: Vec<(Row, f64)> = self.vector(of, steps)?.into_iter().map(newest).collect();
-                sort_by_value(&mut rows, *descending);
-                Value::Vector(rows.into_iter().map(|(row, _)| row).collect())
+                Value::Vector(sorted_by_last_value(self.vector(of, steps)?, *descending))
             }
             Expression::Aggregate { operator: AggregateOperator::CountValues, by, parameter, of } => {
                 let name = match parameter.as_deref() {
@@ -244,9 +237,7 @@ impl Evaluator<'_> {
                 }
                 let rows = match self.value(expression, &inner)? {
                     Value::Vector(rows) => rows,
-                    Value::Scalar(values) => {
-                        vec![Row { labels: Labels::default(), values: values.into_iter().map(Some).collect() }]
-                    }
+                    Value::Scalar(values) => vec![Row::without_labels(values)],
                     Value::Text(_) => return Err(EvaluationError::Argument("a string has no range")),
                 };
                 let series = rows.into_iter().map(|row| {

@@ -85,6 +85,12 @@ pub struct Row {
 }
 
 impl Row {
+    /// The values of a scalar.
+    #[must_use]
+    pub fn without_labels(values: Vec<f64>) -> Self {
+        Self { labels: Labels::default(), values: values.into_iter().map(Some).collect() }
+    }
+
     pub(crate) fn is_empty(&self) -> bool {
         self.values.iter().all(Option::is_none)
     }

@@ -125,13 +125,13 @@ pub(crate) fn sum(values: impl Iterator<Item = f64>) -> f64 {
 }
 
 #[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Sum {
+struct Sum {
     sum: f64,
     lost: f64,
 }
 
 impl Sum {
-    pub(crate) fn add(&mut self, value: f64) {
+    fn add(&mut self, value: f64) {
         let sum = self.sum + value;
         if sum.is_finite() {
             self.lost +=
@@ -142,12 +142,12 @@ impl Sum {
         self.sum = sum;
     }
 
-    pub(crate) fn total(self) -> f64 {
+    fn total(self) -> f64 {
         self.sum + self.lost
     }
 }
 
-fn mean(values: &[f64]) -> f64 {
+pub(crate) fn mean(values: &[f64]) -> f64 {
     sum(values.iter().copied()) / values.len() as f64
 }
 

@@ -54,9 +54,7 @@ pub(super) fn instant(answer: &Answer, at: i64, limit: usize) -> HttpResponse {
 pub(super) fn range(answer: Answer, steps: &Steps, limit: usize) -> HttpResponse {
     let mut text = Text::begin("matrix");
     let rows = match answer {
-        Answer::Scalar(values) => {
-            vec![Row { labels: Labels::default(), values: values.into_iter().map(Some).collect() }]
-        }
+        Answer::Scalar(values) => vec![Row::without_labels(values)],
         Answer::Vector(rows) => rows,
         Answer::Text(_) | Answer::Matrix(_) => Vec::new(),
     };

@@ -46,21 +46,9 @@ pub(crate) async fn labels(
     answer(&caller, &given, &state).await
 }
 
-/// List names of labels, by a form
-///
-/// The same with its parameters in the body, for long selectors.
-#[utoipa::path(
-    operation_id = "prometheus_labels_by_form",
-    tag = "prometheus",
-    request_body(content = PrometheusLabelsForm, content_type = "application/x-www-form-urlencoded"),
-    security(("api_key" = ["read:metrics"]), ("session" = [])),
-    responses((status = 200, description = "Names of labels.", body = PrometheusLabelsAnswer)),
-)]
-#[post("/labels")]
-pub(crate) async fn labels_by_form(
-    caller: Authorized<ReadMetrics>,
-    given: Parameters,
-    state: Data<ApiState>,
-) -> Result<HttpResponse, ApiError> {
-    answer(&caller, &given, &state).await
+by_form! {
+    /// List names of labels, by a form
+    ///
+    /// The same with its parameters in the body, for long selectors.
+    labels_by_form = "prometheus_labels_by_form", "/labels", PrometheusLabelsForm, "Names of labels.", PrometheusLabelsAnswer
 }

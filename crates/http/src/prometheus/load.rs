@@ -120,7 +120,7 @@ async fn load(
         let walk = walks.entry((asked.after, asked.until)).or_default();
         let mut of_selection = Vec::new();
         for (agent, field, labels) in sources.matching(&asked.filter) {
-            walk.entry(agent.id.clone()).or_default().push(Wanted { selection, field, reading: of_selection.len() });
+            walk.entry(agent.clone()).or_default().push(Wanted { selection, field, reading: of_selection.len() });
             of_selection.push(Reading { series: Series::new(labels), last: None });
         }
         count += of_selection.len();
@@ -215,10 +215,10 @@ pub(super) async fn series_in(
     let mut known: HashMap<AgentId, Vec<MetricField>> = HashMap::new();
     for filter in filters {
         for (agent, field, labels) in sources.matching(filter) {
-            if !known.contains_key(&agent.id) {
-                known.insert(agent.id.clone(), measured(&agent.id, range, scope, state).await?);
+            if !known.contains_key(agent) {
+                known.insert(agent.clone(), measured(agent, range, scope, state).await?);
             }
-            if known[&agent.id].contains(&field) {
+            if known[agent].contains(&field) {
                 all.insert(labels);
             }
         }

@@ -4,6 +4,28 @@
 //! A metric is called `astranetmon_` and the name of the field; its labels are `agent_id` and the labels of the agent.
 //! Keys, permissions and plan limits are those of the API.
 
+/// A handler that takes the parameters of a query in a form, and answers as the file's own `answer` does.
+macro_rules! by_form {
+    ($(#[$doc:meta])* $name:ident = $id:tt, $path:tt, $form:ident, $description:tt, $answer:ident) => {
+        $(#[$doc])*
+        #[utoipa::path(
+            operation_id = $id,
+            tag = "prometheus",
+            request_body(content = $form, content_type = "application/x-www-form-urlencoded"),
+            security(("api_key" = ["read:metrics"]), ("session" = [])),
+            responses((status = 200, description = $description, body = $answer)),
+        )]
+        #[post($path)]
+        pub(crate) async fn $name(
+            caller: Authorized<ReadMetrics>,
+            given: Parameters,
+            state: Data<ApiState>,
+        ) -> Result<HttpResponse, ApiError> {
+            answer(&caller, &given, &state).await
+        }
+    };
+}
+
 mod answer;
 mod build_info;
 mod error_form;

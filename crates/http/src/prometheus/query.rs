@@ -51,21 +51,9 @@ pub(crate) async fn query(
     answer(&caller, &given, &state).await
 }
 
-/// Answer a PromQL query at one moment, by a form
-///
-/// The same with its parameters in the body, for long queries.
-#[utoipa::path(
-    operation_id = "prometheus_query_by_form",
-    tag = "prometheus",
-    request_body(content = PrometheusQueryForm, content_type = "application/x-www-form-urlencoded"),
-    security(("api_key" = ["read:metrics"]), ("session" = [])),
-    responses((status = 200, description = "The query's value.", body = PrometheusResultAnswer)),
-)]
-#[post("/query")]
-pub(crate) async fn query_by_form(
-    caller: Authorized<ReadMetrics>,
-    given: Parameters,
-    state: Data<ApiState>,
-) -> Result<HttpResponse, ApiError> {
-    answer(&caller, &given, &state).await
+by_form! {
+    /// Answer a PromQL query at one moment, by a form
+    ///
+    /// The same with its parameters in the body, for long queries.
+    query_by_form = "prometheus_query_by_form", "/query", PrometheusQueryForm, "The query's value.", PrometheusResultAnswer
 }

@@ -69,21 +69,9 @@ pub(crate) async fn query_range(
     answer(&caller, &given, &state).await
 }
 
-/// Answer a PromQL query over a range of time, by a form
-///
-/// The same with its parameters in the body, for long queries.
-#[utoipa::path(
-    operation_id = "prometheus_query_range_by_form",
-    tag = "prometheus",
-    request_body(content = PrometheusQueryRangeForm, content_type = "application/x-www-form-urlencoded"),
-    security(("api_key" = ["read:metrics"]), ("session" = [])),
-    responses((status = 200, description = "The query's values.", body = PrometheusResultAnswer)),
-)]
-#[post("/query_range")]
-pub(crate) async fn query_range_by_form(
-    caller: Authorized<ReadMetrics>,
-    given: Parameters,
-    state: Data<ApiState>,
-) -> Result<HttpResponse, ApiError> {
-    answer(&caller, &given, &state).await
+by_form! {
+    /// Answer a PromQL query over a range of time, by a form
+    ///
+    /// The same with its parameters in the body, for long queries.
+    query_range_by_form = "prometheus_query_range_by_form", "/query_range", PrometheusQueryRangeForm, "The query's values.", PrometheusResultAnswer
 }

@@ -61,21 +61,9 @@ pub(crate) async fn series(
     answer(&caller, &given, &state).await
 }
 
-/// Find series by their labels, by a form
-///
-/// The same with its parameters in the body, for long selectors.
-#[utoipa::path(
-    operation_id = "prometheus_series_by_form",
-    tag = "prometheus",
-    request_body(content = PrometheusSeriesForm, content_type = "application/x-www-form-urlencoded"),
-    security(("api_key" = ["read:metrics"]), ("session" = [])),
-    responses((status = 200, description = "Labels of series.", body = PrometheusSeriesAnswer)),
-)]
-#[post("/series")]
-pub(crate) async fn series_by_form(
-    caller: Authorized<ReadMetrics>,
-    given: Parameters,
-    state: Data<ApiState>,
-) -> Result<HttpResponse, ApiError> {
-    answer(&caller, &given, &state).await
+by_form! {
+    /// Find series by their labels, by a form
+    ///
+    /// The same with its parameters in the body, for long selectors.
+    series_by_form = "prometheus_series_by_form", "/series", PrometheusSeriesForm, "Labels of series.", PrometheusSeriesAnswer
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use astranetmon_auth::{ReadMetrics, Scope};
-use astranetmon_domain::{Agent, METRIC_FIELDS, MetricField};
+use astranetmon_domain::{Agent, AgentId, METRIC_FIELDS, MetricField};
 use astranetmon_promql::{Labels, METRIC_NAME, SeriesFilter};
 
 use crate::{ApiError, ApiState};
@@ -15,16 +15,16 @@ const AGENT_ID: &str = "agent_id";
 const LABEL_PREFIX: &str = "label_";
 
 /// Every agent of the account with the labels that its series have beside the metric's name.
-pub(super) struct Sources(Vec<(Agent, Labels)>);
+pub(super) struct Sources(Vec<(AgentId, Labels)>);
 
 impl Sources {
     pub(super) async fn of(state: &ApiState, scope: &Scope<ReadMetrics>) -> Result<Self, ApiError> {
         let agents: Arc<[Agent]> = state.storage.metric_agents(scope).await?;
-        Ok(Self(agents.iter().map(|agent| (agent.clone(), labels_of(agent))).collect()))
+        Ok(Self(agents.iter().map(|agent| (agent.id.clone(), labels_of(agent))).collect()))
     }
 
     /// The series that a filter takes: agent, field and labels.
-    pub(super) fn matching(&self, filter: &SeriesFilter) -> Vec<(&Agent, MetricField, Labels)> {
+    pub(super) fn matching(&self, filter: &SeriesFilter) -> Vec<(&AgentId, MetricField, Labels)> {
         let named = METRIC_FIELDS.into_iter().map(|field| (field, metric_name(field)));
         let named: Vec<_> = named.filter(|(_, name)| filter.may_take(METRIC_NAME, name)).collect();
         let mut taken = Vec::new();
