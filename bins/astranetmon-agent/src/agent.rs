@@ -2,6 +2,7 @@
 
 use std::cell::RefCell;
 use std::path::Path;
+use std::pin::pin;
 
 use astranetmon_collect::HostCollector;
 use astranetmon_domain::Clock;
@@ -61,12 +62,15 @@ impl Agent<'_> {
             agent_id = %id, server = %sender.batches.server().url(), rows = counts.waiting, dropped = counts.dropped,
             "the agent works"
         );
+        let halt = Notify::new();
+        let mut sending = pin!(sender.run(&more, &halt));
         tokio::select! {
             () = stop => {}
-            () = sender.run(&more) => {}
+            () = &mut sending => {}
             () = measurers.run(settings, pace, id) => {}
         }
-        let _ = tokio::time::timeout(self.pace.farewell, sender.drain()).await;
+        halt.notify_one();
+        let _ = tokio::time::timeout(self.pace.farewell, sending).await;
         tracing::info!(rows = spool.borrow().counts().waiting, "the agent stops, rows that wait are kept");
         Ok(())
     }

@@ -6,6 +6,7 @@ mod suspicion;
 
 use std::cell::RefCell;
 use std::io;
+use std::pin::pin;
 use std::time::Duration;
 
 use astranetmon_domain::Clock;
@@ -102,22 +103,28 @@ impl<'a> Sender<'a> {
         Self { spool, batches, heart, clock, suspicion, backoff, unauthorized_wait, rng, away: None }
     }
 
-    /// Sends for ever; `more` is told when rows were added to the spool.
-    pub(crate) async fn run(&mut self, more: &Notify) {
+    /// Sends until `halt` is told, and then what still waits, without a second attempt. `more` is told when rows were
+    /// added to the spool. A request in flight is waited for: rows that the server took need not go again.
+    pub(crate) async fn run(&mut self, more: &Notify, halt: &Notify) {
+        let mut halted = pin!(halt.notified());
         loop {
-            match self.round().await {
-                Ok(true) => {}
-                Ok(false) => tokio::select! {
-                    () = more.notified() => {}
-                    () = tokio::time::sleep_until(self.heart.due()) => {}
-                },
+            let (idle, next) = match self.round().await {
+                Ok(true) => (false, Instant::now()),
+                Ok(false) => (true, self.heart.due()),
                 Err(trouble) => {
                     let wait = self.wait_after(&trouble);
                     self.say_away(&trouble, wait);
-                    tokio::time::sleep(wait).await;
+                    (false, Instant::now() + wait)
                 }
+            };
+            tokio::select! {
+                biased;
+                () = &mut halted => break,
+                () = more.notified(), if idle => {}
+                () = tokio::time::sleep_until(next) => {}
             }
         }
+        let _ = self.drain().await;
     }
 
     /// Sends a heartbeat.

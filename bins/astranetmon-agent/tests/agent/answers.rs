@@ -2,6 +2,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
+use astranetmon_agent::Pace;
+
 use crate::support::fake_server::{FakeServer, Reply, Store};
 use crate::support::request::Request;
 use crate::support::{FAST, SILENT, agent, counts, fill, row, run};
@@ -39,6 +41,20 @@ async fn what_waits_is_sent_in_order_in_batches_over_one_connection() {
     assert!(first["facts"]["hostname"].is_string());
     drop(store);
     assert_eq!(counts(folder.path()).settled, 2_500);
+}
+
+#[tokio::test]
+async fn an_agent_that_stops_waits_for_the_answer_to_what_it_sent() {
+    let (server, folder) = (FakeServer::start(), tempfile::tempdir().expect("folder"));
+    fill(folder.path(), 0..50);
+    server.behave(|_| Reply::TakeAndWait(Duration::from_millis(300)));
+    let pace = Pace { farewell: Duration::from_secs(20), ..SILENT };
+    run(agent(&server, pace), folder.path(), server.has_rows(1)).await;
+    let store = server.store();
+    assert_complete(&store, 0..50, "with the rows of other kinds");
+    assert_eq!(store.known, 0, "no row went twice");
+    drop(store);
+    assert_eq!(counts(folder.path()).waiting, 0);
 }
 
 #[tokio::test]

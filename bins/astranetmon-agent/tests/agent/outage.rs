@@ -4,8 +4,11 @@ use crate::support::fake_server::{FakeServer, Reply};
 use crate::support::{FAST, SILENT, agent, counts, run};
 use astranetmon_agent::spool::{Row, RowKind, Spool, SpoolBounds};
 use astranetmon_domain::Timestamp;
+use tokio::sync::watch;
 
-/// Ten minutes of an agent that measures every ten seconds: sixty intervals.
+/// Ten minutes of an agent that measures every ten seconds.
+const INTERVALS: u64 = 60;
+
 #[tokio::test]
 async fn rows_of_ten_minutes_without_a_server_arrive_late_in_order_and_once() {
     let folder = tempfile::tempdir().expect("folder");
@@ -13,12 +16,17 @@ async fn rows_of_ten_minutes_without_a_server_arrive_late_in_order_and_once() {
     let agent = agent(&server, FAST);
     run(agent, folder.path(), async {
         server.has(|store| store.rows.len() >= 5).await;
-        server.behave(|_| Reply::Close);
+        let (tell, mut waiting) = watch::channel(0);
+        server.behave(move |request| {
+            tell.send_replace(request.body["spool"]["row_count"].as_u64().unwrap_or(0));
+            Reply::Close
+        });
+        waiting.wait_for(|&rows| rows > 0).await.expect("heartbeats come");
         let before = server.store().rows.len();
-        tokio::time::sleep(FAST.interval * 60).await;
+        waiting.wait_for(|&rows| rows >= INTERVALS).await.expect("heartbeats come");
         assert_eq!(server.store().rows.len(), before, "nothing came meanwhile");
         server.behave(|_| Reply::Take);
-        server.has(|store| store.rows.len() >= before + 55).await;
+        server.has_rows(before + usize::try_from(INTERVALS).expect("small")).await;
         tokio::time::sleep(FAST.interval * 5).await;
     })
     .await;
@@ -28,7 +36,7 @@ async fn rows_of_ten_minutes_without_a_server_arrive_late_in_order_and_once() {
     assert_eq!(times.len(), store.rows.len());
     let most_waiting =
         store.heartbeats.iter().filter_map(|beat| beat["spool"]["row_count"].as_u64()).max().expect("some");
-    assert!(most_waiting >= 50, "the server was told how many wait: {most_waiting}");
+    assert!(most_waiting >= INTERVALS, "the server was told how many wait: {most_waiting}");
     let known = store.known;
     let rows = store.rows.len() as u64;
     drop(store);

@@ -17,6 +17,8 @@ pub(crate) enum Reply {
     Take,
     /// A status, further header lines, and a body. Nothing is taken.
     Status(u16, &'static str, &'static str),
+    /// What a good server does, but the answer comes so much later.
+    TakeAndWait(Duration),
     /// The rows are taken, and then this is sent instead of an answer, and the connection closed.
     TakeAndSend(&'static [u8]),
     /// Never answers.
@@ -153,6 +155,12 @@ async fn respond(stream: &mut TcpStream, request: &Request, reply: Reply, shared
     match reply {
         Reply::Take => {
             let (status, body) = take(request, &shared.store, &[]);
+            request::answer(stream, status, "", &body.to_string()).await;
+            true
+        }
+        Reply::TakeAndWait(time) => {
+            let (status, body) = take(request, &shared.store, &[]);
+            tokio::time::sleep(time).await;
             request::answer(stream, status, "", &body.to_string()).await;
             true
         }
