@@ -1,40 +1,18 @@
 //! Puts samples, chunks and summaries into intervals, one by one as they come from the database, in any order.
 
 use astranetmon_domain::{MetricField, NULL, Timestamp};
-use diesel::prelude::*;
-use diesel::sql_types::{BigInt, Binary, Nullable};
 
 use crate::StorageError;
 use crate::chunks::{ChunkHours, PackedColumns, unpack_times};
-use crate::measured::FieldValues;
+use crate::measured::{FieldValues, Packed};
 use crate::repository::{Aggregate, AggregateColumn, MetricBucket, TimeAxis};
 use crate::retention::{FieldSummary, Summary};
+use crate::span_rows::{self, SpanRow};
 
 type Result<T> = std::result::Result<T, StorageError>;
 
 /// Values that are held to be put in order for percentiles, of all intervals together: 80 MB.
 const MOST_VALUES: usize = 10_000_000;
-
-/// What intervals need of a chunk.
-#[derive(QueryableByName)]
-pub(crate) struct SpanChunk {
-    /// In microseconds.
-    #[diesel(sql_type = BigInt)]
-    pub(crate) first_at: i64,
-    #[diesel(sql_type = BigInt)]
-    pub(crate) sample_count: i64,
-    #[diesel(sql_type = Binary)]
-    pub(crate) summary: Vec<u8>,
-    #[diesel(sql_type = Binary)]
-    pub(crate) times: Vec<u8>,
-    /// [`ChunkHours`], if they say enough and the summary does not: intervals are of whole hours, all samples lie in the
-    /// span, and single values are not asked for.
-    #[diesel(sql_type = Nullable<Binary>)]
-    pub(crate) hours: Option<Vec<u8>>,
-    /// Unless its summary or its hours say enough. The summary does where all samples lie in one interval.
-    #[diesel(sql_type = Nullable<Binary>)]
-    pub(crate) packed: Option<Vec<u8>>,
-}
 
 /// What is to be known of each interval.
 #[derive(Clone, Debug)]
@@ -155,7 +133,7 @@ impl Figures {
     }
 
     /// Takes a sample; its time in microseconds.
-    pub(crate) fn push(&mut self, member: Member, timestamp: i64, measured: &impl FieldValues) -> Result<()> {
+    fn push(&mut self, member: Member, timestamp: i64, measured: &impl FieldValues) -> Result<()> {
         let Some(cell) = self.cell(member.group, timestamp) else { return Ok(()) };
         self.sample_counts[cell] += 1;
         let first = cell * self.wanted.fields.len();
@@ -177,7 +155,7 @@ impl Figures {
     }
 
     /// Takes a summary of samples that have gone, all of it in the interval of its first moment.
-    pub(crate) fn push_summary(&mut self, Member { group, .. }: Member, start: i64, summary: &Summary) {
+    fn push_summary(&mut self, Member { group, .. }: Member, start: i64, summary: &Summary) {
         let Some(cell) = self.cell(group, start) else { return };
         if let Some(summarised) = self.summarised.get_mut(cell) {
             *summarised = true;
@@ -193,18 +171,27 @@ impl Figures {
         }
     }
 
+    /// Takes what was read of the span.
+    pub(crate) fn push_part(&mut self, member: Member, row: &SpanRow) -> Result<()> {
+        let summary = || Summary::unpack(row.sample_count, &row.content);
+        match (row.part, &row.times) {
+            (span_rows::SAMPLE, _) => self.push(member, row.at, &Packed::of(&row.content))?,
+            (span_rows::GONE, _) => self.push_summary(member, row.at, &summary()?),
+            (span_rows::SUMMARY, _) => {
+                if let Some(cell) = self.cell(member.group, row.at) {
+                    self.merge(cell, &summary()?);
+                }
+            }
+            (span_rows::HOURS, _) => self.push_hours(member.group, &ChunkHours::read(&row.content)?)?,
+            (_, Some(times)) => self.push_columns(member, times, &row.content)?,
+            (_, None) => return Err(StorageError::Internal { context: "a chunk without times", source: None }),
+        }
+        Ok(())
+    }
+
     /// Takes those of a chunk's samples that lie in the span.
-    pub(crate) fn push_chunk(&mut self, Member { group, rank }: Member, chunk: &SpanChunk) -> Result<()> {
-        let Some(packed) = &chunk.packed else {
-            if let Some(hours) = &chunk.hours {
-                return self.push_hours(group, &ChunkHours::read(hours)?);
-            }
-            if let Some(cell) = self.cell(group, chunk.first_at) {
-                self.merge(cell, &Summary::unpack(chunk.sample_count, &chunk.summary)?);
-            }
-            return Ok(());
-        };
-        let times = unpack_times(&chunk.times)?;
+    fn push_columns(&mut self, Member { group, rank }: Member, times: &[u8], packed: &[u8]) -> Result<()> {
+        let times = unpack_times(times)?;
         let (start, end) = self.axis.span;
         let within = times.partition_point(|&at| at < start)..times.partition_point(|&at| at < end);
         // Where each interval's samples end.
@@ -322,8 +309,8 @@ mod tests {
     use astranetmon_domain::METRIC_FIELDS;
 
     use super::*;
-    use crate::chunks::{ChunkSamples, HOUR_MICROS};
-    use crate::measured::{Measured, Packed};
+    use crate::chunks::{ChunkSamples, HOUR_MICROS, PackedChunk};
+    use crate::measured::Measured;
     use crate::repository::BucketValue;
 
     const ONE: Member = Member { group: 0, rank: 0 };
@@ -335,6 +322,22 @@ mod tests {
 
     fn all(value: i64) -> Packed {
         Packed::of(&Measured([value; METRIC_FIELDS.len()]).pack())
+    }
+
+    fn part_of(chunk: &PackedChunk, part: i32) -> SpanRow {
+        let content = match part {
+            span_rows::SUMMARY => &chunk.summary,
+            span_rows::HOURS => &chunk.hours,
+            _ => &chunk.packed,
+        };
+        SpanRow {
+            agent_id: "agent".to_owned(),
+            at: chunk.first_at,
+            part,
+            sample_count: chunk.sample_count,
+            content: content.clone(),
+            times: (part == span_rows::COLUMNS).then(|| chunk.times.clone()),
+        }
     }
 
     #[test]
@@ -392,15 +395,7 @@ mod tests {
             chunk.push(timestamp, 0, 0, &Measured([value; METRIC_FIELDS.len()]));
         }
         let chunk = chunk.pack().expect("samples");
-        let chunk = SpanChunk {
-            first_at: chunk.first_at,
-            sample_count: chunk.sample_count,
-            summary: chunk.summary,
-            times: chunk.times,
-            hours: None,
-            packed: Some(chunk.packed),
-        };
-        by_chunk.push_chunk(OTHER, &chunk).expect("read");
+        by_chunk.push_part(OTHER, &part_of(&chunk, span_rows::COLUMNS)).expect("read");
         let mut summary = Summary::EMPTY;
         [400, 500].iter().for_each(|&value| summary.push(&all(value)));
         for figures in [&mut by_rows, &mut by_chunk] {
@@ -424,10 +419,7 @@ mod tests {
         [(1, 100), (2, 300)].iter().for_each(|&(at, value)| samples.push(at, 0, 0, &Measured([value; 26])));
         let chunk = samples.pack().expect("samples");
         let mut figures = Figures::new(TimeAxis::new((0, 10), 10), Wanted::summaries(&[field("load_1")]), 1);
-        let (times, summary) = (chunk.times, chunk.summary);
-        figures
-            .push_chunk(ONE, &SpanChunk { first_at: 1, sample_count: 2, summary, times, hours: None, packed: None })
-            .expect("read");
+        figures.push_part(ONE, &part_of(&chunk, span_rows::SUMMARY)).expect("read");
         assert_eq!(figures.into_buckets()[0].values, [Some(BucketValue { avg: 2.0, min: 1.0, max: 3.0 })]);
     }
 
@@ -443,20 +435,12 @@ mod tests {
         let packed = samples.pack().expect("samples");
         for (width, intervals) in [(1, 24), (3, 9), (24, 2)] {
             let axis = TimeAxis::new((HOUR_MICROS, 26 * HOUR_MICROS), width * HOUR_MICROS);
-            let mut chunk = SpanChunk {
-                first_at: packed.first_at,
-                sample_count: packed.sample_count,
-                summary: packed.summary.clone(),
-                times: packed.times.clone(),
-                hours: Some(packed.hours.clone()),
-                packed: None,
+            let by = |part| {
+                let mut figures = Figures::new(axis, Wanted::summaries(&fields), 1);
+                figures.push_part(ONE, &part_of(&packed, part)).expect("read");
+                figures.into_buckets()
             };
-            let mut by_hours = Figures::new(axis, Wanted::summaries(&fields), 1);
-            by_hours.push_chunk(ONE, &chunk).expect("read");
-            (chunk.hours, chunk.packed) = (None, Some(packed.packed.clone()));
-            let mut by_columns = Figures::new(axis, Wanted::summaries(&fields), 1);
-            by_columns.push_chunk(ONE, &chunk).expect("read");
-            let (by_hours, by_columns) = (by_hours.into_buckets(), by_columns.into_buckets());
+            let (by_hours, by_columns) = (by(span_rows::HOURS), by(span_rows::COLUMNS));
             assert_eq!(by_hours.len(), intervals, "{width} hours");
             assert_eq!(by_hours, by_columns, "{width} hours");
         }

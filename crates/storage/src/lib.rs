@@ -30,6 +30,7 @@ mod retention;
 mod rows;
 mod schema;
 mod shares;
+mod span_rows;
 pub mod sqlite;
 #[cfg(feature = "testing")]
 pub mod testing;

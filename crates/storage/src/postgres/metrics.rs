@@ -6,7 +6,10 @@ use astranetmon_domain::{
     AccountId, Agent, MetricColumns, MetricPosition, MetricSample, PageRequest, RecordFilter, Timestamp,
 };
 use async_trait::async_trait;
+use diesel::pg::Pg;
 use diesel::prelude::*;
+use diesel::query_builder::{AstPass, QueryFragment, QueryId};
+use diesel::sql_types::{Array, Text};
 use diesel_async::{AsyncConnection, AsyncPgConnection, RunQueryDsl};
 use futures_util::TryStreamExt;
 
@@ -15,20 +18,19 @@ use super::failure::Failure;
 use super::metric_write::{InsertMetrics, StoredMetrics, UpdateMetrics};
 use super::records::matching;
 use super::reporting::admit;
-use super::span_rows::{SpanRow, SpanRows};
 use super::totals::{table, total_and_sealed};
 use super::{PostgresStorage, Result, chunks, queries};
 use crate::aggregates::{AggregateMerge, Group, groups};
 use crate::chunks::span_behind_rows;
 use crate::counts::RecordKind;
-use crate::figures::{Figures, Member, SpanChunk, Wanted};
+use crate::figures::{Figures, Member, Wanted};
 use crate::matching::Matching;
 use crate::measured::Measured;
 use crate::metric_batch::{BatchSample, MetricBatch, Tally};
 use crate::reporting::Reporting;
-use crate::retention::Summary;
 use crate::rows::MetricReadRow;
 use crate::schema::agent;
+use crate::span_rows::{SpanRow, SpanRows};
 use crate::{
     AggregatePage, AggregatePosition, AggregateQuery, Appended, BucketQuery, MetricBucket, MetricPage,
     MetricRepository, StorageError,
@@ -74,7 +76,7 @@ impl MetricRepository for PostgresStorage {
         self.read_share(account_id, "putting metrics in buckets", async |connection| {
             let axis = query.axis();
             let mut figures = Figures::new(axis, Wanted::summaries(query.fields()), 1);
-            let rows = SpanRows::new(account_id, vec![query.agent_id().as_str()], &axis, false);
+            let rows = SpanRows::new(account_id, AnyOf(vec![query.agent_id().as_str()]), &axis, false);
             push_rows(connection, rows, |_| Some(Member { group: 0, rank: 0 }), &mut figures).await?;
             Ok(figures.into_buckets())
         })
@@ -124,25 +126,33 @@ impl MetricRepository for PostgresStorage {
     }
 }
 
+/// Agents of which [`SpanRows`] are read.
+pub(super) struct AnyOf<'a>(pub(super) Vec<&'a str>);
+
+impl QueryId for AnyOf<'_> {
+    type QueryId = AnyOf<'static>;
+}
+
+impl QueryFragment<Pg> for AnyOf<'_> {
+    fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, Pg>) -> QueryResult<()> {
+        out.push_sql("= ANY(");
+        out.push_bind_param::<Array<Text>, _>(&self.0)?;
+        out.push_sql(")");
+        Ok(())
+    }
+}
+
 /// Pushes what a statement finds; `member` says where an agent belongs.
 async fn push_rows(
     connection: &mut AsyncPgConnection,
-    rows: SpanRows<'_>,
+    rows: SpanRows<AnyOf<'_>>,
     member: impl Fn(&str) -> Option<Member>,
     figures: &mut Figures,
 ) -> std::result::Result<(), Failure> {
     let mut rows = std::pin::pin!(rows.load_stream::<SpanRow>(connection).await?);
-    while let Some((agent_id, at, measured, sample_count, summary, times, hours, packed)) = rows.try_next().await? {
-        let Some(member) = member(&agent_id) else { continue };
-        match (measured, sample_count, summary, times) {
-            (Some(measured), ..) => figures.push(member, at, &measured)?,
-            (None, Some(sample_count), Some(summary), Some(times)) => {
-                figures.push_chunk(member, &SpanChunk { first_at: at, sample_count, summary, times, hours, packed })?;
-            }
-            (None, Some(count), Some(summary), None) => {
-                figures.push_summary(member, at, &Summary::unpack(count, &summary)?);
-            }
-            (None, ..) => {}
+    while let Some(row) = rows.try_next().await? {
+        if let Some(member) = member(&row.agent_id) {
+            figures.push_part(member, &row)?;
         }
     }
     Ok(())
@@ -167,7 +177,7 @@ async fn read_aggregates(
             agents.iter().enumerate().map(move |(rank, agent_id)| (agent_id.as_str(), Member { group, rank }))
         });
         let members: HashMap<&str, Member> = agents.collect();
-        let rows = SpanRows::new(account_id, members.keys().copied().collect(), &axis, merge.needs_samples());
+        let rows = SpanRows::new(account_id, AnyOf(members.keys().copied().collect()), &axis, merge.needs_samples());
         push_rows(connection, rows, |agent_id| members.get(agent_id).copied(), &mut figures).await?;
         merge.take(groups, figures);
     }

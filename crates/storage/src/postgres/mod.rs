@@ -34,7 +34,6 @@ mod retention;
 mod sessions;
 mod settings;
 mod setup;
-mod span_rows;
 mod speedtests;
 mod tls;
 mod totals;

@@ -11,7 +11,7 @@ use uuid::Uuid;
 
 use super::alerts::queries as alert_queries;
 use super::alerts::samples::SAMPLES_AFTER;
-use super::span_rows::SpanRows;
+use super::metrics::AnyOf;
 use super::totals::total_sql;
 use super::{PostgresSettings, PostgresStorage, queries};
 use crate::AuditPosition;
@@ -21,6 +21,7 @@ use crate::matching::{Agents, Matching};
 use crate::newest::{newest_metrics, newest_route_changes, newest_speedtests, newest_traceroutes};
 use crate::queries::agent_health_query;
 use crate::repository::TimeAxis;
+use crate::span_rows::SpanRows;
 use crate::testing::{FreshDatabase, TestPostgres};
 
 async fn million_rows() -> (FreshDatabase, Client) {
@@ -126,9 +127,12 @@ async fn every_list_query_uses_an_index_with_a_million_rows() {
         ("newest route changes".to_owned(), debug_query::<Pg, _>(&newest_route_changes::<Pg>(account)).to_string()),
         (
             "buckets".to_owned(),
-            debug_query::<Pg, _>(&SpanRows::new(account, vec!["agent-10"], &axis, false)).to_string(),
+            debug_query::<Pg, _>(&SpanRows::new(account, AnyOf(vec!["agent-10"]), &axis, false)).to_string(),
         ),
-        ("aggregates".to_owned(), debug_query::<Pg, _>(&SpanRows::new(account, several(), &axis, true)).to_string()),
+        (
+            "aggregates".to_owned(),
+            debug_query::<Pg, _>(&SpanRows::new(account, AnyOf(several()), &axis, true)).to_string(),
+        ),
     ];
     let speedtests = SpeedtestFilter::from(RecordFilter::ALL);
     let failed = SpeedtestFilter { status: Some(SpeedtestStatus::Failed), ..speedtests.clone() };

@@ -7,23 +7,10 @@ use diesel::prelude::*;
 use diesel::sqlite::SqliteConnection;
 
 use super::{Result, queries};
-use crate::chunks::{
-    ChunkHead, ChunkRow, ChunkSamples, DAY_MICROS, PackedChunk, PageMerge, SealedPart, count_within, span_needed,
-};
-use crate::figures::SpanChunk;
+use crate::chunks::{ChunkHead, ChunkRow, ChunkSamples, PackedChunk, PageMerge, SealedPart, count_within, span_needed};
 use crate::matching::{Agents, Matching};
 use crate::metric_batch::MetricBatch;
-use crate::repository::TimeAxis;
 use crate::schema::{account, metric_chunk};
-
-/// Chunks of agent `?2` of account `?1` for intervals of `?7` microseconds, of which one starts at `?6`: those between `?3`
-/// and `?4`; `?5` is a day before `?3`, `?8` whether summaries say enough, and `?9` whether those of hours do too.
-/// [`SpanChunk`](crate::figures::SpanChunk)
-const SPAN_CHUNKS: &str = "SELECT first_at, sample_count, summary, times, CASE needed WHEN 'hours' THEN hours END AS hours, \
-     CASE needed WHEN 'packed' THEN packed END AS packed FROM (SELECT *, \
-     CASE WHEN ?8 AND first_at >= ?3 AND last_at < ?4 AND (first_at - ?6) / ?7 = (last_at - ?6) / ?7 THEN 'summary' \
-     WHEN ?9 AND first_at >= ?3 AND last_at < ?4 AND LENGTH(hours) > 0 THEN 'hours' ELSE 'packed' END AS needed \
-     FROM metric_chunk WHERE account_id = ?1 AND agent_id = ?2 AND starts_at < ?4 AND starts_at > ?5 AND ends_at > ?3)";
 
 /// The end of the account's latest chunk, in microseconds.
 pub(super) fn sealed_before(connection: &mut SqliteConnection, account_id: AccountId) -> Result<i64> {
@@ -68,33 +55,6 @@ pub(super) fn count(
         count += count_within(&head?.times, span)?;
     }
     Ok(count)
-}
-
-/// An agent's chunks that intervals are made of.
-pub(super) fn of_span(
-    connection: &mut SqliteConnection,
-    account_id: AccountId,
-    agent_id: &str,
-    axis: &TimeAxis,
-    needs_samples: bool,
-    mut each: impl FnMut(&SpanChunk) -> Result<()>,
-) -> Result<()> {
-    use diesel::sql_types::{BigInt, Bool, Text};
-    let (start, end) = axis.span;
-    let chunks = diesel::sql_query(SPAN_CHUNKS)
-        .bind::<BigInt, _>(account_id.0)
-        .bind::<Text, _>(agent_id)
-        .bind::<BigInt, _>(start)
-        .bind::<BigInt, _>(end)
-        .bind::<BigInt, _>(start.saturating_sub(DAY_MICROS))
-        .bind::<BigInt, _>(axis.origin)
-        .bind::<BigInt, _>(axis.width)
-        .bind::<Bool, _>(!needs_samples)
-        .bind::<Bool, _>(!needs_samples && axis.is_of_hours());
-    for chunk in chunks.load_iter::<SpanChunk, _>(connection)? {
-        each(&chunk?)?;
-    }
-    Ok(())
 }
 
 /// Takes out of a batch what belongs into chunks that are there.

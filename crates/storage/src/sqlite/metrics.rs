@@ -6,7 +6,9 @@ use astranetmon_domain::{
 };
 use async_trait::async_trait;
 use diesel::prelude::*;
-use diesel::sqlite::SqliteConnection;
+use diesel::query_builder::{AstPass, QueryFragment, QueryId};
+use diesel::sql_types::Text;
+use diesel::sqlite::{Sqlite, SqliteConnection};
 
 use super::records::{matching, total};
 use super::{Result, SqliteStorage, chunks, metric_write, queries};
@@ -20,9 +22,9 @@ use crate::repository::{
     AggregatePage, AggregatePosition, AggregateQuery, Appended, BucketQuery, MetricBucket, MetricPage,
     MetricRepository, TimeAxis,
 };
-use crate::retention::Summary;
-use crate::rows::{MetricReadRow, PackedMetricRow};
+use crate::rows::MetricReadRow;
 use crate::schema::agent;
+use crate::span_rows::{SpanRow, SpanRows};
 
 #[async_trait]
 impl MetricRepository for SqliteStorage {
@@ -94,6 +96,20 @@ impl MetricRepository for SqliteStorage {
     }
 }
 
+/// One agent of which [`SpanRows`] are read.
+pub(super) struct OfAgent<'a>(pub(super) &'a str);
+
+impl QueryId for OfAgent<'_> {
+    type QueryId = OfAgent<'static>;
+}
+
+impl QueryFragment<Sqlite> for OfAgent<'_> {
+    fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, Sqlite>) -> QueryResult<()> {
+        out.push_sql("= ");
+        out.push_bind_param::<Text, _>(self.0)
+    }
+}
+
 /// Pushes an agent's samples, chunks and summaries in a span of time.
 fn push_agent(
     connection: &mut SqliteConnection,
@@ -102,15 +118,9 @@ fn push_agent(
     (axis, needs_samples): (&TimeAxis, bool),
     figures: &mut Figures,
 ) -> Result<()> {
-    for row in queries::metric_span(account_id, agent_id, axis.span).load_iter(connection)? {
-        let row: PackedMetricRow = row?;
-        figures.push(member, row.timestamp, &row.measured)?;
-    }
-    chunks::of_span(connection, account_id, agent_id, axis, needs_samples, |chunk| figures.push_chunk(member, chunk))?;
-    let summaries = queries::summary_span(account_id, agent_id, axis.span);
-    for row in summaries.load_iter::<(i64, i64, Vec<u8>), _>(connection)? {
-        let (start, sample_count, summary) = row?;
-        figures.push_summary(member, start, &Summary::unpack(sample_count, &summary)?);
+    let rows = SpanRows::new(account_id, OfAgent(agent_id), axis, needs_samples);
+    for row in rows.load_iter::<SpanRow, _>(connection)? {
+        figures.push_part(member, &row?)?;
     }
     Ok(())
 }

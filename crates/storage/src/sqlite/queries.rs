@@ -4,44 +4,6 @@ use diesel::sql_types::BigInt;
 use diesel::sqlite::Sqlite;
 
 use crate::counts::{CountedSpan, RecordKind};
-use crate::retention::{DAY, HOUR};
-use crate::rows::PackedMetricRow;
-use crate::schema::metric_summary;
-
-/// One agent's metrics in a span of time, both ends in microseconds, oldest first.
-pub(super) fn metric_span(
-    account_id: AccountId,
-    agent_id: &str,
-    (start, end): (i64, i64),
-) -> IntoBoxed<'_, Select<metric_sample::table, AsSelect<PackedMetricRow, Sqlite>>, Sqlite> {
-    metric_sample::table
-        .select(PackedMetricRow::as_select())
-        .into_boxed()
-        .filter(metric_sample::account_id.eq(account_id.0))
-        .filter(metric_sample::agent_id.eq(agent_id))
-        .filter(metric_sample::timestamp.ge(start))
-        .filter(metric_sample::timestamp.lt(end))
-        .order(metric_sample::timestamp.asc())
-}
-
-/// One agent's summaries that begin in a span of time, both ends in microseconds, by length and time.
-pub(super) fn summary_span(
-    account_id: AccountId,
-    agent_id: &str,
-    (start, end): (i64, i64),
-) -> IntoBoxed<'_, Select<metric_summary::table, SummaryColumns>, Sqlite> {
-    metric_summary::table
-        .select((metric_summary::bucket, metric_summary::sample_count, metric_summary::summary))
-        .into_boxed()
-        .filter(metric_summary::account_id.eq(account_id.0))
-        .filter(metric_summary::agent_id.eq(agent_id))
-        .filter(metric_summary::period.eq_any([HOUR, DAY]))
-        .filter(metric_summary::bucket.ge(start))
-        .filter(metric_summary::bucket.lt(end))
-        .order((metric_summary::period.asc(), metric_summary::bucket.asc()))
-}
-
-type SummaryColumns = (metric_summary::bucket, metric_summary::sample_count, metric_summary::summary);
 
 macro_rules! partial_counts {
     ($($name:ident: $table:ident,)*) => {$(
