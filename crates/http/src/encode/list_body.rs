@@ -12,7 +12,7 @@ use actix_web::{ResponseError, web};
 use bytes::Bytes;
 use serde::Serialize;
 
-use super::{Fields, Format, csv};
+use super::{Fields, Format, csv, slice};
 #[cfg(feature = "parquet")]
 use super::{column::Column, parquet_file};
 #[cfg(feature = "parquet")]
@@ -26,6 +26,8 @@ const SLICE_BYTES: usize = 60 * 1024;
 /// ones in slices, so that a request holds its rows and one slice and not the whole text.
 const WHOLE_ROWS: usize = 128;
 const WHOLE_BYTES: usize = 128 * 1024;
+/// Room for what surrounds the rows, and for the row that reaches such a size.
+const ROW_BYTES: usize = 2 * 1024;
 
 /// Rows that have not been written yet.
 pub(crate) trait Rows: Sized + Unpin + 'static {
@@ -138,12 +140,12 @@ impl<R: Rows> ListBody<R> {
                 Err(error) => error.error_response(),
             };
         }
-        let bytes = if self.row_count <= WHOLE_ROWS { WHOLE_BYTES } else { SLICE_BYTES };
-        let first = self.next_slice(bytes);
+        let first = self.next_slice(if self.row_count <= WHOLE_ROWS { WHOLE_BYTES } else { SLICE_BYTES });
         if self.finished {
-            return response.body(first);
+            // Without the room around it: such an answer may be kept.
+            return response.body(Bytes::copy_from_slice(&first));
         }
-        self.ahead = Some(first.into());
+        self.ahead = Some(first);
         response.body(self)
     }
 
@@ -162,19 +164,22 @@ impl<R: Rows> ListBody<R> {
         })
     }
 
-    /// The next rows, until the text reaches `bytes`.
-    fn next_slice(&mut self, bytes: usize) -> Vec<u8> {
-        let mut out = Vec::with_capacity(bytes.min(self.row_count * 1_024) + 2_048);
+    fn next_slice(&mut self, bytes: usize) -> Bytes {
+        slice::written(bytes.min(self.row_count * 1_024) + ROW_BYTES, |out| self.write(bytes, out))
+    }
+
+    /// Appends the next rows, until the text reaches `bytes`.
+    fn write(&mut self, bytes: usize, out: &mut Vec<u8>) {
         if !self.started {
             self.started = true;
-            self.open(&mut out);
+            self.open(out);
         }
         match self.shape.format {
-            Format::Json => self.rows.write_json_rows(&self.shape.fields, b',', bytes, &mut out),
-            Format::Ndjson => self.rows.write_json_rows(&self.shape.fields, b'\n', bytes, &mut out),
+            Format::Json => self.rows.write_json_rows(&self.shape.fields, b',', bytes, out),
+            Format::Ndjson => self.rows.write_json_rows(&self.shape.fields, b'\n', bytes, out),
             Format::Csv => {
                 while self.rows.left() > 0 && out.len() < bytes {
-                    self.rows.write_next_csv(&self.shape.fields, &mut out);
+                    self.rows.write_next_csv(&self.shape.fields, out);
                     out.extend(b"\r\n");
                 }
             }
@@ -183,9 +188,8 @@ impl<R: Rows> ListBody<R> {
         }
         if self.rows.left() == 0 {
             self.finished = true;
-            self.close(&mut out);
+            self.close(out);
         }
-        out
     }
 
     fn open(&self, out: &mut Vec<u8>) {
@@ -244,7 +248,7 @@ impl<R: Rows> MessageBody for ListBody<R> {
         if self.finished {
             return Poll::Ready(None);
         }
-        Poll::Ready(Some(Ok(self.next_slice(SLICE_BYTES).into())))
+        Poll::Ready(Some(Ok(self.next_slice(SLICE_BYTES))))
     }
 }
 
@@ -252,7 +256,7 @@ impl<R: Rows> MessageBody for ListBody<R> {
 pub(crate) fn written<R: Rows>(mut body: ListBody<R>, slice: usize) -> Vec<u8> {
     let mut text = Vec::new();
     while !body.finished {
-        text.extend(body.next_slice(slice));
+        body.write(text.len() + slice, &mut text);
     }
     text
 }

@@ -14,6 +14,7 @@ mod number;
 #[cfg(feature = "parquet")]
 mod parquet_file;
 mod record_rows;
+mod slice;
 #[cfg(test)]
 mod tests;
 

@@ -51,10 +51,12 @@ pub(super) fn unsigned(buffer: &mut [u8], at: usize, value: u64) -> usize {
     large(buffer, at, value)
 }
 
+/// A number of nine digits or more.
 fn large(buffer: &mut [u8], at: usize, value: u64) -> usize {
-    let (rest, last) = (value / 10_000, value % 10_000);
-    let at = if rest < 10_000 { up_to_four(buffer, at, rest) } else { large(buffer, at, rest) };
-    four(buffer, at, last)
+    let (rest, last) = (value / 100_000_000, value % 100_000_000);
+    let at = unsigned(buffer, at, rest);
+    let at = four(buffer, at, last / 10_000);
+    four(buffer, at, last % 10_000)
 }
 
 #[inline(always)]

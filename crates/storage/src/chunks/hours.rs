@@ -113,6 +113,37 @@ mod tests {
     }
 
     #[test]
+    fn version_1_is_written_and_read_as_it_was_when_it_was_specified() {
+        let golden = include_str!("hours_version_1.hex").trim();
+        let golden: Vec<u8> =
+            (0..golden.len()).step_by(2).map(|at| u8::from_str_radix(&golden[at..at + 2], 16).expect("hex")).collect();
+        let mut samples = ChunkSamples::default();
+        for minute in 0..180_i64 {
+            let measured = std::array::from_fn(|field| match field % 4 {
+                0 => NULL,
+                1 => 17_179_869_184,
+                2 if minute < 60 => NULL,
+                2 => -minute * field as i64,
+                _ => (minute * minute * 7_919 + field as i64) % 10_000,
+            });
+            samples.push(1_793_491_200_000_000 + minute * 60_000_000, minute, minute, &Measured(measured));
+        }
+        assert_eq!(pack_hours(&samples), golden);
+        let hours = ChunkHours::read(&golden).expect("read");
+        assert_eq!(hours.sample_counts, [60, 60, 60]);
+        for (field, values) in samples.fields.iter().enumerate() {
+            let mut summaries = Vec::new();
+            hours.field(field, &mut Default::default(), &mut summaries).expect("read");
+            let of_hour = |hour: usize| {
+                let mut summary = FieldSummary::NONE;
+                summary.take_all(&values[hour * 60..hour * 60 + 60]);
+                summary
+            };
+            assert_eq!(summaries, [0, 1, 2].map(of_hour), "field {field}");
+        }
+    }
+
+    #[test]
     fn one_hour_and_hours_with_too_large_sums_are_left_out() {
         for (hours, values) in [([0, 0], [1, 2]), ([0, 1], [i64::MAX, i64::MAX]), ([0, 0], [i64::MIN + 1, i64::MAX])] {
             let mut samples = ChunkSamples::default();
