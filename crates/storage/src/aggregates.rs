@@ -3,10 +3,9 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use astranetmon_domain::{AgentId, Order, PageRequest, Timestamp};
+use astranetmon_domain::{Order, PageRequest, Timestamp};
 
 use crate::figures::{Figures, Wanted};
-use crate::matching::{Agents, Matching};
 use crate::repository::{
     AggregatePage, AggregatePosition, AggregateQuery, AggregateRow, GroupName, Grouping, TimeAxis,
 };
@@ -22,22 +21,10 @@ pub(crate) struct Group {
     pub(crate) agents: Vec<String>,
 }
 
-/// The groups of those of the account's agents, given by id with their labels as they are stored, that match.
-pub(crate) fn groups(
-    grouping: &Grouping,
-    matching: &Matching,
-    agents: impl IntoIterator<Item = (String, String)>,
-) -> Vec<Group> {
+/// The groups of agents, given by id with their labels as they are stored.
+pub(crate) fn groups(grouping: &Grouping, agents: Vec<(String, String)>) -> Vec<Group> {
     let mut groups: BTreeMap<(bool, GroupName), Vec<String>> = BTreeMap::new();
     for (id, labels) in agents {
-        let matches = match &matching.agents {
-            Agents::All => true,
-            Agents::One(agent) => agent.as_str() == id,
-            Agents::AnyOf(agents) => agents.binary_search_by(|agent| AgentId::as_str(agent).cmp(&id)).is_ok(),
-        };
-        if !matches {
-            continue;
-        }
         let name: GroupName = match grouping {
             Grouping::Agent => Some(Arc::from(id.as_str())),
             Grouping::Nothing => None,

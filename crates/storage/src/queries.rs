@@ -95,6 +95,15 @@ macro_rules! backend_queries {
             query.order((agent::hostname.asc(), agent::id.asc()))
         }
 
+        /// Ids of some agents, with their labels as they are stored.
+        pub(crate) fn agent_labels(
+            account_id: AccountId,
+            agents: &Agents,
+        ) -> IntoBoxed<'_, Select<agent::table, (agent::id, agent::labels)>, $backend> {
+            let query = agent::table.select((agent::id, agent::labels)).into_boxed();
+            of_agents!(query.filter(agent::account_id.eq(account_id.0)), agent::id, agents)
+        }
+
         /// Metrics of a page, and one more, if there is one.
         pub(crate) fn metric_page<'a>(
             account_id: AccountId,

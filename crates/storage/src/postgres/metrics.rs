@@ -29,7 +29,6 @@ use crate::measured::Measured;
 use crate::metric_batch::{BatchSample, MetricBatch, Tally};
 use crate::reporting::Reporting;
 use crate::rows::MetricReadRow;
-use crate::schema::agent;
 use crate::span_rows::{SpanRow, SpanRows};
 use crate::{
     AggregatePage, AggregatePosition, AggregateQuery, Appended, BucketQuery, MetricBucket, MetricPage,
@@ -166,9 +165,8 @@ async fn read_aggregates(
 ) -> std::result::Result<AggregatePage, Failure> {
     let matching = matching(connection, account_id, &query.records()).await?;
     let Some(matching) = matching else { return Ok(AggregatePage::default()) };
-    let agents = agent::table.filter(agent::account_id.eq(account_id.0)).select((agent::id, agent::labels));
-    let agents: Vec<(String, String)> = agents.load(connection).await?;
-    let groups = groups(query.grouping(), &matching, agents);
+    let agents = queries::agent_labels(account_id, &matching.agents).load(connection).await?;
+    let groups = groups(query.grouping(), agents);
     let mut merge = AggregateMerge::new(query, page);
     let axis = merge.axis();
     for groups in groups.chunks(merge.groups_at_once()) {

@@ -23,7 +23,6 @@ use crate::repository::{
     MetricRepository, TimeAxis,
 };
 use crate::rows::MetricReadRow;
-use crate::schema::agent;
 use crate::span_rows::{SpanRow, SpanRows};
 
 #[async_trait]
@@ -133,8 +132,8 @@ fn read_aggregates(
 ) -> Result<AggregatePage> {
     let matching = matching(connection, account_id, &query.records())?;
     let Some(matching) = matching else { return Ok(AggregatePage::default()) };
-    let agents = agent::table.filter(agent::account_id.eq(account_id.0)).select((agent::id, agent::labels));
-    let groups = groups(query.grouping(), &matching, agents.load(connection)?);
+    let agents = queries::agent_labels(account_id, &matching.agents).load(connection)?;
+    let groups = groups(query.grouping(), agents);
     let mut merge = AggregateMerge::new(query, page);
     let axis = merge.axis();
     for groups in groups.chunks(merge.groups_at_once()) {
