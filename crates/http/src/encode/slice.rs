@@ -5,8 +5,8 @@ use std::cell::RefCell;
 use bytes::Bytes;
 
 /// Each slice begins so far into its room, as far as a line of cache is long. The server copies it behind the few bytes
-/// that say how long it is, into room that begins at the same place of a page. Some processors copy forwards by less than
-/// a line (modulo pages) at a fifteenth of their speed, and that was a quarter of a long answer.
+/// that say how long it is, into room that begins at the same place of a page. Where a copy goes forwards by less than a
+/// line (modulo pages), `rep movsb` has a fifteenth of its speed on some processors: a quarter of a long answer's time.
 const OFFSET: usize = 64;
 /// How many rooms a thread keeps, so that what is written next is in its cache already.
 const MOST_KEPT: usize = 4;
