@@ -62,6 +62,7 @@ impl Agent<'_> {
             agent_id = %id, server = %sender.batches.server().url(), rows = counts.waiting, dropped = counts.dropped,
             "the agent works"
         );
+        // Sending ends only when it is told.
         let halt = Notify::new();
         let mut sending = pin!(sender.run(&more, &halt));
         tokio::select! {

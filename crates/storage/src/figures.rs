@@ -183,8 +183,8 @@ impl Figures {
                 }
             }
             (span_rows::HOURS, _) => self.push_hours(member.group, &ChunkHours::read(&row.content)?)?,
-            (_, Some(times)) => self.push_columns(member, times, &row.content)?,
-            (_, None) => return Err(StorageError::Internal { context: "a chunk without times", source: None }),
+            (span_rows::COLUMNS, Some(times)) => self.push_columns(member, times, &row.content)?,
+            _ => return Err(StorageError::Internal { context: "a part of no known kind", source: None }),
         }
         Ok(())
     }

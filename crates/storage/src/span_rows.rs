@@ -11,6 +11,8 @@ use diesel::sql_types::{BigInt, Binary, Integer, Nullable, Text};
 use crate::chunks::DAY_MICROS;
 use crate::repository::TimeAxis;
 
+// What is in `content`, as the statement below numbers it.
+
 /// A sample: its values.
 pub(crate) const SAMPLE: i32 = 0;
 /// What is left of samples that have gone: the summary of their hour or day.
@@ -77,9 +79,10 @@ where
     i64: ToSql<BigInt, DB>,
 {
     fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, DB>) -> QueryResult<()> {
-        out.push_sql("SELECT agent_id, first_at, part, sample_count, CASE part WHEN ");
-        out.push_sql(&format!("{SUMMARY} THEN summary WHEN {HOURS} THEN hours ELSE packed END, "));
-        out.push_sql(&format!("CASE part WHEN {COLUMNS} THEN times END FROM (SELECT *, CASE WHEN 1 = "));
+        out.push_sql(
+            "SELECT agent_id, first_at, part, sample_count, CASE part WHEN 2 THEN summary WHEN 3 THEN hours ELSE packed \
+             END, CASE part WHEN 4 THEN times END FROM (SELECT *, CASE WHEN 1 = ",
+        );
         out.push_bind_param::<BigInt, _>(&self.summaries_suffice)?;
         self.is_within(&mut out)?;
         let mut before = " AND (first_at - ";
@@ -90,18 +93,16 @@ where
             out.push_bind_param::<BigInt, _>(&self.width)?;
             before = " = (last_at - ";
         }
-        out.push_sql(&format!(" THEN {SUMMARY} WHEN 1 = "));
+        out.push_sql(" THEN 2 WHEN 1 = ");
         out.push_bind_param::<BigInt, _>(&self.hours_suffice)?;
         self.is_within(&mut out)?;
-        out.push_sql(&format!(" AND LENGTH(hours) > 0 THEN {HOURS} ELSE {COLUMNS} END AS part FROM metric_chunk"));
+        out.push_sql(" AND LENGTH(hours) > 0 THEN 3 ELSE 4 END AS part FROM metric_chunk");
         self.of_span(&mut out, "starts_at", &self.earliest)?;
         out.push_sql(" AND ends_at > ");
         out.push_bind_param::<BigInt, _>(&self.start)?;
-        out.push_sql(") AS chunk UNION ALL SELECT agent_id, timestamp, ");
-        out.push_sql(&format!("{SAMPLE}, 1, measured, NULL FROM metric_sample"));
+        out.push_sql(") AS chunk UNION ALL SELECT agent_id, timestamp, 0, 1, measured, NULL FROM metric_sample");
         self.of_span(&mut out, "timestamp", &self.start)?;
-        out.push_sql(" UNION ALL SELECT agent_id, bucket, ");
-        out.push_sql(&format!("{GONE}, sample_count, summary, NULL FROM metric_summary"));
+        out.push_sql(" UNION ALL SELECT agent_id, bucket, 1, sample_count, summary, NULL FROM metric_summary");
         self.of_span(&mut out, "bucket", &self.start)?;
         out.push_sql(" AND period IN (3600, 86400)");
         Ok(())
@@ -119,9 +120,13 @@ impl<A> SpanRows<A> {
         out.push_bind_param::<BigInt, _>(&self.account_id)?;
         out.push_sql(" AND agent_id ");
         self.agents.walk_ast(out.reborrow())?;
-        out.push_sql(&format!(" AND {time} >= "));
+        out.push_sql(" AND ");
+        out.push_sql(time);
+        out.push_sql(" >= ");
         out.push_bind_param::<BigInt, _>(start)?;
-        out.push_sql(&format!(" AND {time} < "));
+        out.push_sql(" AND ");
+        out.push_sql(time);
+        out.push_sql(" < ");
         out.push_bind_param::<BigInt, _>(&self.end)
     }
 

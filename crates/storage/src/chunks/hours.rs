@@ -84,6 +84,7 @@ impl<'a> ChunkHours<'a> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::chunks::golden_bytes;
     use crate::measured::Measured;
 
     fn hours_of(samples: &ChunkSamples, field: usize) -> Vec<(i64, i64, FieldSummary)> {
@@ -114,9 +115,7 @@ mod tests {
 
     #[test]
     fn version_1_is_written_and_read_as_it_was_when_it_was_specified() {
-        let golden = include_str!("hours_version_1.hex").trim();
-        let golden: Vec<u8> =
-            (0..golden.len()).step_by(2).map(|at| u8::from_str_radix(&golden[at..at + 2], 16).expect("hex")).collect();
+        let golden = golden_bytes(include_str!("hours_version_1.hex")).remove(0);
         let mut samples = ChunkSamples::default();
         for minute in 0..180_i64 {
             let measured = std::array::from_fn(|field| match field % 4 {

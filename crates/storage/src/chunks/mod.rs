@@ -25,6 +25,13 @@ pub(crate) use self::page::{ChunkHead, PageMerge, span_behind_rows, span_needed}
 pub(crate) use self::periods::{AgentDay, DAY_MICROS, SealedSpan, day_of};
 pub(crate) use self::samples::{ChunkSamples, PackedChunk, PackedColumns, count_within, unpack_times};
 
+/// The bytes of each line of a golden file, which are in hexadecimal.
+#[cfg(test)]
+fn golden_bytes(text: &str) -> Vec<Vec<u8>> {
+    let byte = |line: &str, at| u8::from_str_radix(&line[at..at + 2], 16).expect("hexadecimal");
+    text.lines().map(|line| (0..line.len()).step_by(2).map(|at| byte(line, at)).collect()).collect()
+}
+
 /// A chunk as a new row.
 #[derive(Insertable)]
 #[diesel(table_name = metric_chunk)]

@@ -258,6 +258,7 @@ mod tests {
     use rand::{RngExt, SeedableRng};
 
     use super::*;
+    use crate::chunks::golden_bytes;
 
     /// 300 samples of every shape that a column can have.
     fn of_every_shape() -> ChunkSamples {
@@ -281,11 +282,7 @@ mod tests {
 
     #[test]
     fn version_1_is_written_and_read_as_it_was_when_it_was_specified() {
-        let golden: Vec<Vec<u8>> = include_str!("version_1.hex")
-            .lines()
-            .map(|line| (0..line.len()).step_by(2).map(|at| u8::from_str_radix(&line[at..at + 2], 16).expect("hex")))
-            .map(Iterator::collect)
-            .collect();
+        let golden = golden_bytes(include_str!("version_1.hex"));
         let [times, summary, packed] = golden.as_slice() else { panic!("three parts") };
         let samples = of_every_shape();
         assert_eq!(ChunkSamples::unpack(times, packed).expect("read"), samples);

@@ -62,7 +62,7 @@ impl MetricReadRow {
     }
 }
 
-/// What buckets need of a metric row.
+/// What summaries need of a metric row.
 #[derive(Queryable, Selectable)]
 #[diesel(table_name = metric_sample)]
 pub(crate) struct PackedMetricRow {

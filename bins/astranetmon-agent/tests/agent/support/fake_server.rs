@@ -153,22 +153,9 @@ async fn serve(mut stream: TcpStream, shared: Arc<Shared>) {
 
 async fn respond(stream: &mut TcpStream, request: &Request, reply: Reply, shared: &Shared) -> bool {
     match reply {
-        Reply::Take => {
-            let (status, body) = take(request, &shared.store, &[]);
-            request::answer(stream, status, "", &body.to_string()).await;
-            true
-        }
-        Reply::TakeAndWait(time) => {
-            let (status, body) = take(request, &shared.store, &[]);
-            tokio::time::sleep(time).await;
-            request::answer(stream, status, "", &body.to_string()).await;
-            true
-        }
-        Reply::Refuse(positions) => {
-            let (status, body) = take(request, &shared.store, &positions);
-            request::answer(stream, status, "", &body.to_string()).await;
-            true
-        }
+        Reply::Take => answer_to_taking(stream, request, shared, &[], Duration::ZERO).await,
+        Reply::TakeAndWait(time) => answer_to_taking(stream, request, shared, &[], time).await,
+        Reply::Refuse(positions) => answer_to_taking(stream, request, shared, &positions, Duration::ZERO).await,
         Reply::Status(status, headers, body) => {
             request::answer(stream, status, headers, body).await;
             true
@@ -185,6 +172,20 @@ async fn respond(stream: &mut TcpStream, request: &Request, reply: Reply, shared
         }
         Reply::Close => false,
     }
+}
+
+/// Takes rows but those at the refused positions, and says so when some time has passed.
+async fn answer_to_taking(
+    stream: &mut TcpStream,
+    request: &Request,
+    shared: &Shared,
+    refused: &[usize],
+    after: Duration,
+) -> bool {
+    let (status, body) = take(request, &shared.store, refused);
+    tokio::time::sleep(after).await;
+    request::answer(stream, status, "", &body.to_string()).await;
+    true
 }
 
 fn take(request: &Request, store: &Mutex<Store>, refused: &[usize]) -> (u16, Value) {
